@@ -1,0 +1,23 @@
+"""Inspection: facts and previews of any file."""
+
+from pydantic import Field
+
+from contracts.artifacts import ArtifactRef, MediaInfo
+from contracts.production import TaskRequest, TaskResult
+
+
+class InspectionRequest(TaskRequest):
+    artifact: ArtifactRef
+    previews: bool = Field(default=True, description="Also make poster, contact sheet and waveform.")
+
+
+class InspectionResult(TaskResult):
+    """Previews are None where the medium has none (a text has no poster)."""
+
+    info: MediaInfo
+    poster: ArtifactRef | None = Field(default=None, description="JPEG, long side up to 640 pixels.")
+    contact_sheet: ArtifactRef | None = Field(
+        default=None, description="JPEG of frames over the whole length, with times."
+    )
+    waveform: ArtifactRef | None = Field(default=None, description="PNG of the audio's envelope.")
+    text: str | None = Field(default=None, description="The beginning of a text, up to 2,000 characters.")

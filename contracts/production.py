@@ -1,0 +1,66 @@
+"""What every request and every result carries: which production, for which delivery, how honest."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from contracts.base import Contract, Fidelity, Model
+
+
+class CheckLimits(Model):
+    """Limits of one quality check: outside ``warn_*`` is a warning, outside ``fail_*`` a failure."""
+
+    warn_below: float | None = None
+    warn_above: float | None = None
+    fail_below: float | None = None
+    fail_above: float | None = None
+
+
+class DeliveryProfile(Model):
+    """What is delivered; an upload or a run picks one of the tool registry's ``profiles``."""
+
+    name: str = "web"
+    codec: str = Field(default="libx264", description="FFmpeg name of the video encoder.")
+    preset: str = "veryfast"
+    crf: int = Field(default=20, ge=0, le=63)
+    max_long_side: int = Field(default=1280, ge=16, description="Pixels; larger pictures are scaled down.")
+    fps: float = Field(default=25.0, gt=0, le=120, description="Frame rate of a video made from a photo.")
+    audio_bit_rate_bps: int = Field(default=128_000, ge=16_000)
+    loudness_lufs: float = Field(default=-16.0, description="Integrated loudness target, EBU R128.")
+    true_peak_dbtp: float = Field(default=-1.0, description="True peak limit, measured after the audio encoder.")
+    limits: dict[str, CheckLimits] = Field(default_factory=dict, description="Limits of the checks, by check id.")
+
+
+class ProductionSpec(Model):
+    """The production a request belongs to."""
+
+    key: str = Field(default="", description="Partition key: <slug>-<16 hex>.")
+    workspace: str = "main"
+    upload_digest: str = Field(default="", description="SHA-256 identity of audio and face, 64 hex digits.")
+    profile: DeliveryProfile = DeliveryProfile()
+
+
+class TaskRequest(Contract):
+    """What the platform adds to every request; all of it has defaults, so the short form works in a script."""
+
+    production: ProductionSpec = ProductionSpec()
+    input_fidelity: Fidelity = Field(
+        default=Fidelity.REAL, description="Least fidelity of the results this request is made from."
+    )
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class Metrics(Model):
+    """Base of typed metrics; dumps to an object."""
+
+
+class TaskResult(Contract):
+    """What every result says of itself. ``provider`` and ``fidelity`` are set again by the platform."""
+
+    provider: str = Field(default="", description="Name of the provider that made it.")
+    fidelity: Fidelity = Fidelity.REAL
+    notes: tuple[str, ...] = Field(default=(), description="What a person should know, one sentence each.")
+
+
+CaptionPolicy = Literal["confident", "all", "none"]
+"""confident: captions on the video unless the words are a recogniser's guess; all: always; none: never."""

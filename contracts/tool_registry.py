@@ -1,0 +1,121 @@
+"""The shape of ``configs/tool_registry.yaml``: which providers, and every host, port, path and model.
+
+Shape only: substitution, overlays, provider options and origins are ``sparkle_dagster.registry``'s.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from contracts.base import Contract, Fidelity, Model
+from contracts.workflow import Name, Seconds
+
+_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)")
+_UNIT_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def _size(value: object) -> object:
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value.strip())
+        if match is None:
+            raise ValueError(f"expected a size such as 500MiB or 4GiB, got {value!r}")
+        return int(match[1]) * _UNIT_BYTES[match[2]]
+    return value
+
+
+SizeBytes = Annotated[int, BeforeValidator(_size, json_schema_input_type=int | str)]
+
+
+class StoreSettings(Model):
+    kind: Literal["local"] = "local"
+    root: str = Field(description="Directory of the artifact store.")
+
+
+class UploadSettings(Model):
+    kind: Literal["local"] = "local"
+    inbox: str = Field(description="Directory that is watched for new audio.")
+    settle_s: Seconds = Field(default=5.0, ge=0, description="A file counts as whole after this time without a change.")
+    max_bytes: SizeBytes = Field(default=4 * 2**30, gt=0)
+
+
+class Service(Model):
+    host: str
+    port: int = Field(ge=0, le=65535, description="0 lets the system choose.")
+
+
+class Services(Model):
+    webserver: Service
+
+
+class StdoutSink(Model):
+    kind: Literal["stdout"]
+
+
+class Lane(Model):
+    kind: Literal["local"] = "local"
+    slots: int = Field(default=1, ge=1, le=1024, description="Steps of this lane that may run at once, across runs.")
+
+
+class Lanes(Model):
+    cpu: Lane = Lane(slots=2)
+    gpu: Lane = Lane(slots=1)
+
+
+class PlatformSettings(Model):
+    store: StoreSettings
+    uploads: UploadSettings
+    services: Services
+    sinks: tuple[StdoutSink, ...] = Field(default=(), description="Where node events go, besides the event log.")
+    lanes: Lanes = Lanes()
+    presenter: str = Field(description="The face when an upload brings none; a path inside the project.")
+    language: str = Field(default="en", description="When an upload does not say.")
+
+
+class ProfileSettings(Model):
+    """A delivery profile as written; ``qa`` names the file with the limits."""
+
+    codec: str = "libx264"
+    preset: str = "veryfast"
+    crf: int = Field(default=20, ge=0, le=63)
+    max_long_side: int = Field(default=1280, ge=16)
+    fps: float = Field(default=25.0, gt=0, le=120)
+    audio_bit_rate_bps: int = Field(default=128_000, ge=16_000)
+    loudness_lufs: float = -16.0
+    true_peak_dbtp: float = -1.0
+    qa: str = Field(description="YAML file with the limits of the checks, relative to the project.")
+
+
+class ModelSettings(Model):
+    path: str
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    licence: str
+
+
+class CapabilitySettings(Model):
+    """One capability's selection: the first provider that can, in this order."""
+
+    enabled: bool = True
+    providers: tuple[Name, ...] = Field(min_length=1)
+    min_fidelity: Fidelity = Field(default=Fidelity.STUB, description="A result below this fails the node.")
+
+
+class ToolRegistry(Contract):
+    """Sections with fixed names; every other top-level key is a capability."""
+
+    settings: PlatformSettings
+    profiles: dict[Name, ProfileSettings] = Field(min_length=1)
+    models: dict[Name, ModelSettings] = Field(default_factory=dict)
+    capabilities: dict[Name, CapabilitySettings]
+    providers: dict[Name, dict[Name, dict[str, Any]]] = Field(
+        default_factory=dict, description="capability -> provider -> options; 'use' names a class module:Class."
+    )
+
+
+SECTIONS = ("schema_version", "settings", "profiles", "models", "providers")
+"""Top-level keys that are not capabilities."""
+
+NOT_YET = {
+    "shadow": "shadow providers are not built yet; remove the line",
+}
+"""Keys of a capability that are planned and refused by name until they work."""
