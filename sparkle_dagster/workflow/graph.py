@@ -45,6 +45,17 @@ class Node:
         return self.task.capability
 
     @property
+    def data_upstream(self) -> tuple[str, ...]:
+        """Ids of the nodes whose results it reads; never ``upload``."""
+        sources = {bound.source for bound in self.inputs}
+        return tuple(node_id for node_id in self.upstream if node_id in sources)
+
+    @property
+    def order_upstream(self) -> tuple[str, ...]:
+        """Ids of the nodes it only waits for."""
+        return tuple(node_id for node_id in self.upstream if node_id not in self.data_upstream)
+
+    @property
     def asset_key(self) -> str:
         """Asset that holds the node's whole result; without the workspace's prefix."""
         return self.spec.outputs[0]
