@@ -1,0 +1,90 @@
+"""What is committed under a key: one document, its place in the chain, and a checksum over itself."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+from pydantic import Field
+
+from contracts.base import Contract, canonical_json, digest_of
+from contracts.errors import ArtifactCorrupt, ContractViolation
+
+_CHECKSUM = re.compile(r"sha256:([0-9a-f]{64})")
+_SELF = "self_checksum"
+
+
+class Manifest(Contract):
+    """One generation of a key. Order comes from ``generation`` alone."""
+
+    workspace: str
+    key: str
+    generation: int = Field(ge=1, description="1 for the first; no number is left out.")
+    document: dict[str, Any] = Field(description="JSON values.")
+    attempt_id: str = Field(min_length=1, description="Who committed; makes a repeated commit harmless.")
+    blobs: tuple[str, ...] = Field(default=(), description="Digests of the stored bytes that the document refers to.")
+    committed_at: str = Field(description="ISO 8601, UTC, by the writer's clock; information, never used for order.")
+
+    def is_same_commit(self, attempt_id: str, document: dict[str, Any]) -> bool:
+        return self.attempt_id == attempt_id and canonical_json(self.document) == canonical_json(document)
+
+
+def plain_document(document: dict[str, Any]) -> dict[str, Any]:
+    """The document as a reader will get it back.
+
+    Raises:
+        ContractViolation: NaN, infinity, a key that is no text, or anything that JSON cannot hold.
+    """
+    try:
+        for value in _walk(document):
+            if isinstance(value, dict) and not all(isinstance(key, str) for key in cast(dict[Any, Any], value)):
+                raise ValueError("expected text as keys")
+        return json.loads(canonical_json(document))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ContractViolation(f"document: expected JSON values without NaN or infinity; {error}") from error
+
+
+def blobs_of(document: dict[str, Any]) -> tuple[str, ...]:
+    """Digests of every ``checksum: sha256:...`` in the document, sorted."""
+    found: set[str] = set()
+    for value in _walk(document):
+        if isinstance(value, dict):
+            match = _CHECKSUM.fullmatch(str(cast(dict[str, Any], value).get("checksum", "")))
+            if match:
+                found.add(match[1])
+    return tuple(sorted(found))
+
+
+def _walk(value: object) -> Iterator[object]:
+    yield value
+    if isinstance(value, dict):
+        for item in cast(dict[object, object], value).values():
+            yield from _walk(item)
+    elif isinstance(value, list | tuple):
+        for item in cast(list[object], value):
+            yield from _walk(item)
+
+
+def encoded(body: dict[str, Any]) -> bytes:
+    """Canonical JSON with a checksum over all the rest."""
+    return canonical_json({**body, _SELF: f"sha256:{digest_of(body)}"})
+
+
+def decoded(data: bytes, what: str) -> dict[str, Any]:
+    """The body of ``encoded``.
+
+    Args:
+        what: names the document in the error.
+
+    Raises:
+        ArtifactCorrupt: not what was written.
+    """
+    try:
+        body: dict[str, Any] = json.loads(data)
+        told = body.pop(_SELF)
+        found = f"sha256:{digest_of(body)}"
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ArtifactCorrupt(f"{what}: expected a document with its checksum, got something else") from error
+    if told != found:
+        raise ArtifactCorrupt(f"{what}: expected checksum {told}, got {found}")
+    return body

@@ -1,0 +1,40 @@
+"""Names for things derived from content alone: a cache. The last writer wins; what cannot be read is not known."""
+
+from contracts.artifacts import ArtifactRef
+from contracts.errors import SparkleError
+from sparkle_dagster.artifacts import _durable, _reading
+from sparkle_dagster.artifacts.blobs import BlobArea
+from sparkle_dagster.artifacts.keys import Layout, checked_key
+from sparkle_dagster.artifacts.manifests import decoded, encoded
+
+_FILE = "@ref"  # no part of a key begins with @, so a key never collides with the file of its parent
+
+
+class Names:
+    def __init__(self, layout: Layout, blobs: BlobArea) -> None:
+        self._layout = layout
+        self._blobs = blobs
+
+    def give(self, key: str, ref: ArtifactRef) -> None:
+        directory = self._layout.names
+        for part in checked_key(key).split("/"):
+            directory = directory / part
+            _durable.make_directory(directory)
+        with _durable.PrivateFile(self._layout.incoming) as private:
+            private.write(encoded({"key": key, "ref": ref.model_dump(mode="json")}))
+            private.seal()
+            private.replace(directory / _FILE)
+
+    def given(self, key: str) -> ArtifactRef | None:
+        """None also when the bytes are gone or the record is damaged: the caller makes it again."""
+        try:
+            with _reading.reading(self._layout.names / checked_key(key) / _FILE) as fd:
+                body = decoded(b"".join(_reading.blocks(fd)), key)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except SparkleError:
+            return None
+        if body.get("key") != key:
+            return None
+        ref = ArtifactRef.parse(body.get("ref"))
+        return ref if self._blobs.has(ref.digest) else None
