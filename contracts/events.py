@@ -82,12 +82,13 @@ class NodeRecord(Contract):
 class NodeSummary(Model):
     node_id: str
     asset: str
-    status: NodeStatus
+    status: NodeStatus | None = Field(default=None, description="None: never made.")
     generation: int = 0
     provider: str = ""
     fidelity: Fidelity | None = None
     latency_ms: int = 0
     retries: int = 0
+    run_id: str = ""
     metrics: dict[str, Any] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     data_version: str = ""

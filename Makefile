@@ -1,0 +1,43 @@
+# Everything runs in .venv; `make demo` and `make test` set it up by themselves.
+PYTHON ?= python3.11
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo dev test check bench fix clean
+.DEFAULT_GOAL := demo
+
+demo: .venv/base  ## make a talking video from the samples, and a page to look at it
+	@$(BIN)/sparkle demo
+
+dev: .venv/base  ## the Dagster UI and one daemon that watches the inbox
+	@$(BIN)/sparkle dev
+
+test: check  ## all checks, then all tests
+	@echo "tests ..."
+	@$(BIN)/python -m pytest -n 2
+
+check: .venv/dev  ## lint, format, types, import rules
+	@echo "ruff ..." && $(BIN)/ruff check && $(BIN)/ruff format --check --quiet
+	@echo "types ..." && $(BIN)/basedpyright
+	@echo "import rules ..." && $(BIN)/lint-imports
+
+fix: .venv/dev  ## what ruff can mend by itself
+	@$(BIN)/ruff check --fix --quiet; $(BIN)/ruff format --quiet
+
+bench: .venv/dev  ## measure; results are kept beside each benchmark
+	@for file in benchmarks/*.py; do echo "$$file" && $(BIN)/python $$file || exit 1; done
+
+.venv/python:
+	@echo "making .venv ..."
+	@$(PYTHON) -m venv .venv && touch $@
+
+.venv/base: .venv/python pyproject.toml
+	@echo "installing Sparkle (about a minute the first time) ..."
+	@$(PIP) --editable . && touch $@
+
+.venv/dev: .venv/base
+	@echo "installing development tools ..."
+	@$(PIP) --editable '.[dev]' && touch $@
+
+clean:
+	rm -rf .venv demo build *.egg-info

@@ -1,0 +1,132 @@
+"""`sparkle providers`, `validate`, `doctor`: the installation itself."""
+
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+from rich.table import Table
+
+from contracts.errors import SparkleError
+from sparkle_dagster.cli.output import JsonOption, console, fail, print_json
+
+
+def providers(json_output: bool = JsonOption) -> None:
+    """Every capability: enabled or not, which provider is selected, why not the others, what mends it."""
+    from sparkle_dagster.workspace import this_workspace
+
+    described = this_workspace().registry.describe()
+    if json_output:
+        print_json(described)
+        return
+    for capability in described:
+        state = "enabled" if capability["enabled"] else "[yellow]turned off: the no-op runs[/]"
+        selected = capability["selected"] or "[red]none can run[/]"
+        table = Table("provider", "state", "why, and what mends it", title_justify="left")
+        table.title = f"{capability['capability']}   {state}   selected: {selected}"
+        for candidate in capability["candidates"]:
+            table.add_row(candidate["provider"], candidate["state"], candidate["reason"])
+        console().print(table)
+
+
+def validate(json_output: bool = JsonOption) -> None:
+    """Check the three configuration files and every definition made from them; opens no media, starts nothing."""
+    from sparkle_dagster.workspace import load_workspace
+
+    workspace = load_workspace()
+    nodes = [node.id for node in workspace.workflow.nodes]
+    if json_output:
+        print_json(
+            {"workflow": workspace.workflow.name, "nodes": nodes, "digest": workspace.workflow.definition_digest}
+        )
+    else:
+        console().print(f"[green]valid[/]  {workspace.workflow.name}: {' -> '.join(nodes)}")
+        console().print(f"       definition {workspace.workflow.definition_digest[:16]}")
+
+
+def doctor(json_output: bool = JsonOption) -> None:
+    """Look over the installation before anything is spent: passed, degraded or blocked, with reasons.
+
+    Ends with exit code 1 when something is blocked.
+    """
+    findings = examine()
+    if json_output:
+        print_json(findings)
+    else:
+        table = Table("state", "what", "why, and what mends it")
+        colours = {"passed": "green", "degraded": "yellow", "blocked": "red"}
+        for finding in findings:
+            state = finding["state"]
+            table.add_row(f"[{colours[state]}]{state}[/]", finding["what"], finding["why"])
+        console().print(table)
+    blocked = [finding for finding in findings if finding["state"] == "blocked"]
+    if blocked:
+        fail(f"{len(blocked)} of {len(findings)} checks are blocked: {', '.join(item['what'] for item in blocked)}")
+
+
+def examine() -> list[dict[str, str]]:
+    """Findings in the order in which a production would meet them."""
+    from sparkle_dagster.workspace import load_workspace
+
+    try:
+        workspace = load_workspace()
+    except SparkleError as error:
+        return [_finding("blocked", "configuration", str(error))]
+    findings = [_finding("passed", "configuration", f"{len(workspace.workflow.nodes)} nodes")]
+    checks: list[tuple[str, Callable[[Any], dict[str, str]]]] = [
+        ("presenter", _presenter),
+        ("store", _store),
+        ("disk space", _space),
+        ("dagster home", _home),
+    ]
+    for what, check in checks:
+        try:
+            findings.append(check(workspace))
+        except (SparkleError, OSError) as error:
+            findings.append(_finding("blocked", what, str(error)))
+    return findings + [_capability(item) for item in workspace.registry.describe()]
+
+
+def _presenter(workspace: Any) -> dict[str, str]:
+    if workspace.presenter.is_file():
+        return _finding("passed", "presenter", workspace.presenter.name)
+    return _finding(
+        "degraded",
+        "presenter",
+        f"{workspace.presenter} is missing: uploads without a face fail; mend settings.presenter",
+    )
+
+
+def _store(workspace: Any) -> dict[str, str]:
+    import io
+
+    ref = workspace.store.put(io.BytesIO(b"sparkle doctor\n"), "text/plain")
+    workspace.store.verify(ref)
+    return _finding("passed", "store", "wrote, synced and read back a file")
+
+
+def _space(workspace: Any) -> dict[str, str]:
+    free = shutil.disk_usage(workspace.settings.project).free
+    if free < 2**30:
+        return _finding("degraded", "disk space", f"{free / 2**20:.0f} MiB free, expected at least 1024")
+    return _finding("passed", "disk space", f"{free / 2**30:.0f} GiB free")
+
+
+def _home(workspace: Any) -> dict[str, str]:
+    from sparkle_dagster.defs.home import prepare_home
+
+    prepare_home(workspace)
+    return _finding("passed", "dagster home", "opened and migrated")
+
+
+def _capability(described: dict[str, Any]) -> dict[str, str]:
+    name = described["capability"]
+    if not described["enabled"]:
+        return _finding("degraded", name, "turned off in the tool registry: the no-op runs, nothing is approved")
+    reasons = "; ".join(f"{item['provider']}: {item['reason']}" for item in described["candidates"] if item["reason"])
+    if not described["selected"]:
+        return _finding("blocked", name, reasons)
+    return _finding("passed", name, f"{described['selected']}" + (f" ({reasons})" if reasons else ""))
+
+
+def _finding(state: str, what: str, why: str) -> dict[str, str]:
+    return {"state": state, "what": what, "why": why}

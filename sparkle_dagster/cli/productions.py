@@ -1,0 +1,181 @@
+"""`sparkle status`, `show`, `export`."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from contracts.errors import ConfigError
+from sparkle_dagster.cli.output import JsonOption, console, print_json
+
+COLOURS = {"succeeded": "green", "cached": "green", "passed_through": "yellow", "failed": "red", "blocked": "red"}
+
+
+def status(
+    production: Annotated[str | None, typer.Argument(help="Production key; without it, all of them.")] = None,
+    json_output: bool = JsonOption,
+) -> None:
+    """What state productions are in, node by node.
+
+    Examples:  sparkle status      sparkle status voice-0123456789abcdef --json
+    """
+    from sparkle_dagster.workspace import this_workspace
+
+    workspace = this_workspace()
+    keys = [production] if production else production_keys(workspace)
+    summaries = [summary_of(workspace, key) for key in keys]
+    if json_output:
+        documents = [summary.model_dump(mode="json") for summary in summaries]
+        print_json(documents[0] if production else documents)
+    elif not summaries:
+        console().print("No production yet. [dim]next[/]  sparkle run AUDIO   or   sparkle demo")
+    else:
+        console().print(_overview(summaries) if not production else _nodes_table(summaries[0]))
+
+
+def show(
+    production: Annotated[str, typer.Argument(help="Production key.")],
+    json_output: bool = JsonOption,
+) -> None:
+    """Summary of a production: verdict, metrics of each node, artifacts, where the logs are."""
+    from sparkle_dagster.workspace import this_workspace
+
+    workspace = this_workspace()
+    summary = summary_of(workspace, production)
+    if json_output:
+        print_json(summary.model_dump(mode="json"))
+        return
+    screen = console()
+    screen.print(_nodes_table(summary))
+    for node in summary.nodes:
+        for name, value in node.metrics.items():
+            screen.print(f"  {node.node_id}.{name} = {value}")
+        for note in node.notes:
+            screen.print(f"  [yellow]{node.node_id}[/] {note}")
+    artifacts = Table("artifact", "type", "bytes", "sha256", title="Artifacts", title_justify="left")
+    for name, ref in summary.artifacts.items():
+        artifacts.add_row(name, ref.media_type, f"{ref.size_bytes:,}", ref.digest[:16])
+    screen.print(artifacts)
+    screen.print(f"logs   {summary.logs or 'none in this installation'}")
+    screen.print(f"[dim]next[/]   sparkle export {production} --to FOLDER")
+
+
+def export(
+    production: Annotated[str, typer.Argument(help="Production key.")],
+    to: Annotated[Path, typer.Option("--to", help="Folder for the copies; made when it is not there.")],
+    json_output: bool = JsonOption,
+) -> None:
+    """Copy what a person wants to have: the video, captions, poster, report page and summary.
+
+    Example:  sparkle export voice-0123456789abcdef --to out
+    """
+    from sparkle_dagster.workspace import this_workspace
+
+    files = export_to(this_workspace(), production, to)
+    if json_output:
+        print_json({name: str(path) for name, path in files.items()})
+    else:
+        for name, path in files.items():
+            console().print(f"  {name:<14} {path}")
+
+
+def export_to(workspace: Any, production: str, folder: Path) -> dict[str, Path]:
+    """Write the deliverables of the newest generations; the page is rendered from them, so it is never older."""
+    from contracts.video import VideoAssemblyResult
+    from sparkle_dagster.observability.production_view import view_production
+    from sparkle_dagster.observability.report_page import render_report
+
+    view = view_production(workspace, production)
+    video = view.newest(VideoAssemblyResult)
+    if video is None:
+        raise ConfigError(f"expected a finished production, got {production} without a video; see `sparkle status`")
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {
+        "video.mp4": video.assembled_video,
+        "captions.srt": video.captions_srt,
+        "captions.vtt": video.captions_vtt,
+        "poster.jpg": video.poster,
+    }
+    written: dict[str, Path] = {}
+    for name, ref in wanted.items():
+        if ref is not None:
+            target = folder / name
+            with workspace.store.open(ref) as stream, target.with_suffix(".new").open("wb") as copy:
+                shutil.copyfileobj(stream, copy)
+            target.with_suffix(".new").replace(target)
+            written[name] = target
+    summary = summary_of(workspace, production)
+    for name, text in (
+        ("report.html", render_report(view, summary)),
+        ("summary.json", summary.model_dump_json(indent=2)),
+    ):
+        (folder / name).write_text(text, encoding="utf-8")
+        written[name] = folder / name
+    return written
+
+
+def production_keys(workspace: Any) -> list[str]:
+    """Every production that has an upload, and every one that has not got that far."""
+    from sparkle_dagster.defs.home import prepare_home
+    from sparkle_dagster.defs.partitions import PRODUCTIONS
+
+    committed = {key.removeprefix("upload/") for key in workspace.store.keys("upload/")}
+    return sorted(committed | set(prepare_home(workspace).get_dynamic_partitions(str(PRODUCTIONS.name))))
+
+
+def summary_of(workspace: Any, production: str) -> Any:
+    """Store and event log together: what is made, what failed, what waits."""
+    from sparkle_dagster.defs.home import prepare_home
+    from sparkle_dagster.observability.production_view import summarize, view_production
+    from sparkle_dagster.observability.run_states import unfinished_nodes
+
+    instance = prepare_home(workspace)
+    logs = sorted((workspace.settings.home / "logs").glob(f"{production}-*.log"))
+    view = view_production(workspace, production)
+    return summarize(view, unfinished_nodes(instance, workspace, production), str(logs[-1]) if logs else "")
+
+
+def deliver(workspace: Any, production: str) -> list[str]:
+    """Export to the home's ``out`` folder, and say where and what verdict, for people."""
+    files = export_to(workspace, production, workspace.settings.home / "out" / production)
+    summary = summary_of(workspace, production)
+    return [
+        f"video   {files['video.mp4']}",
+        f"report  {files['report.html']}",
+        f"verdict [bold]{summary.verdict or 'unfinished'}[/], fidelity {summary.fidelity}",
+    ]
+
+
+def _overview(summaries: list[Any]) -> Table:
+    table = Table("production", "title", "nodes", "fidelity", "verdict")
+    for summary in summaries:
+        nodes = " ".join(_state(node) for node in summary.nodes)
+        table.add_row(summary.production, summary.title, nodes, summary.fidelity or "", summary.verdict or "-")
+    return table
+
+
+def _nodes_table(summary: Any) -> Table:
+    verdict = summary.verdict or "unfinished"
+    title = f"{summary.production}   verdict {verdict}, fidelity {summary.fidelity or 'unknown'}"
+    table = Table("node", "status", "provider", "fidelity", "time", "retries", "why", title=title, title_justify="left")
+    for node in summary.nodes:
+        passed_over = "; ".join(f"{item.provider}: {item.reason}" for item in node.trace if item.reason)
+        table.add_row(
+            node.node_id,
+            _state(node, name=False),
+            node.provider,
+            node.fidelity or "",
+            f"{node.latency_ms / 1000:.1f} s" if node.latency_ms else "",
+            str(node.retries or ""),
+            node.error or passed_over,
+        )
+    return table
+
+
+def _state(node: Any, *, name: bool = True) -> str:
+    state = node.status.value if node.status else "never made"
+    text = node.node_id if name else state
+    colour = COLOURS.get(state, "dim")
+    return f"[{colour}]{text}[/]"

@@ -1,0 +1,261 @@
+"""`sparkle run`, `rerun`, `cancel`."""
+
+import os
+import shutil
+import signal
+import socket
+import time
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from contracts.base import canonical_json
+from contracts.errors import ConfigError, SparkleError, UploadRejected
+from sparkle_dagster.cli.output import JsonOption, console, fail, print_json, quiet
+
+Workspace = Any
+
+
+def run(
+    audio: Annotated[Path, typer.Argument(help="The recorded voice: wav, mp3, m4a, flac, ogg, opus or aiff.")],
+    face: Annotated[Path | None, typer.Option(help="A photo or a video; default: the workspace's presenter.")] = None,
+    transcript: Annotated[Path | None, typer.Option(help="What is said: txt, srt or vtt.")] = None,
+    title: Annotated[str, typer.Option(help="Shown on the first seconds.")] = "",
+    language: Annotated[str | None, typer.Option(help="BCP 47 tag such as en; default: the registry's.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Delivery profile of the tool registry.")] = None,
+    captions: Annotated[str | None, typer.Option(help="confident, all or none.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Free tag; repeat for more.")] = None,
+    json_output: bool = JsonOption,
+) -> None:
+    """Make a production from a voice and a face.
+
+    Examples:  sparkle run voice.wav      sparkle run voice.wav --face me.jpg --transcript me.txt --title Welcome
+    """
+    from sparkle_dagster.workspace import this_workspace
+
+    workspace = this_workspace()
+    started = time.monotonic()
+    given = {role: path for role, path in (("audio", audio), ("face", face), ("transcript", transcript)) if path}
+    options = {"title": title, "language": language, "profile": profile, "captions": captions, "tags": tag}
+    production, is_new = start_or_find(workspace, given, options, json_output)
+    if json_output:
+        if not is_new:
+            print_json({"production": production, "started": False})
+        return
+    if not is_new:
+        console().print(f"Nothing new: these files are production [bold]{production}[/] already.")
+        console().print(f"[dim]next[/]  sparkle show {production}   or   sparkle rerun {production} --from script")
+        return
+    from sparkle_dagster.cli.productions import deliver
+
+    for line in deliver(workspace, production):
+        console().print(line)
+    console().print(f"[dim]{time.monotonic() - started:.1f} s[/]")
+
+
+def start_or_find(
+    workspace: Workspace, given: dict[str, Path], options: dict[str, Any], json_output: bool
+) -> tuple[str, bool]:
+    """Run what these files start or change; (production key, whether anything ran)."""
+    from sparkle_dagster.defs.jobs import upload_run_config
+    from sparkle_dagster.execution.arrivals import consider
+    from sparkle_dagster.execution.inbox import InboxGroup
+
+    files = _take_in(workspace, given, options)
+    drop = next(iter(files.values())).parent
+    try:
+        arrival = consider(workspace, InboxGroup(given["audio"].stem, files), _known_keys(workspace))
+        if arrival is None:
+            return _existing_key(workspace, given), False
+        assets = list(arrival.assets) or [*workspace.result_types, "report"]
+        run_config = upload_run_config(workspace, arrival.files)
+        execute_and_show(workspace, arrival.production_key, assets, run_config, json_output)
+        return arrival.production_key, True
+    finally:
+        shutil.rmtree(drop, ignore_errors=True)
+
+
+def rerun(
+    production: Annotated[str, typer.Argument(help="Production key, as `sparkle status` shows it.")],
+    only: Annotated[str | None, typer.Option(help="Run this node alone.")] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="Run this node and all that follows.")] = None,
+    disable: Annotated[list[str] | None, typer.Option(help="Use the no-op for this node, this time.")] = None,
+    provider: Annotated[list[str] | None, typer.Option(help="NODE=NAME: use this provider alone, this time.")] = None,
+    json_output: bool = JsonOption,
+) -> None:
+    """Make a part of a production again: one node, or a node and what follows.
+
+    Examples:  sparkle rerun PRODUCTION --only qa      sparkle rerun PRODUCTION --from lipsync --disable lipsync
+    """
+    from sparkle_dagster.workspace import this_workspace
+
+    workspace = this_workspace()
+    _require_production(workspace, production)
+    if (only is None) == (from_ is None):
+        raise ConfigError("expected --only NODE or --from NODE, got " + ("both" if only else "neither"))
+    assets = _selection(workspace, only, from_)
+    config = switches(workspace, disable or (), provider or ())
+    skipped = [name for name in config if name not in assets]
+    if skipped:
+        raise ConfigError(f"expected switches for nodes that run ({', '.join(assets)}), got {', '.join(skipped)}")
+    run_config = {"ops": {_op(workspace, name): {"config": value} for name, value in config.items()}}
+    report = execute_and_show(workspace, production, assets, run_config, json_output)
+    if report.success and not json_output and "report" not in assets:
+        console().print(f"[dim]next[/]  sparkle rerun {production} --only report   makes the page anew")
+
+
+def cancel(
+    production: Annotated[str, typer.Argument(help="Production key.")],
+    json_output: bool = JsonOption,
+) -> None:
+    """Stop the runs of a production that are under way; what is committed stays."""
+    from sparkle_dagster.cli.launch import HOST_TAG, PID_TAG
+    from sparkle_dagster.defs.home import prepare_home
+    from sparkle_dagster.observability.run_states import ACTIVE, runs_of
+    from sparkle_dagster.workspace import this_workspace
+
+    workspace = this_workspace()
+    _require_production(workspace, production)
+    instance = prepare_home(workspace)
+    cancelled: list[str] = []
+    for active in (item for item in runs_of(instance, production) if item.status in ACTIVE):
+        pid = active.tags.get(PID_TAG)
+        if pid and active.tags.get(HOST_TAG) == socket.gethostname():
+            if _is_sparkle(int(pid)):
+                os.kill(int(pid), signal.SIGTERM)
+            else:
+                instance.report_run_canceled(active, message="its process is gone")
+        else:
+            instance.run_coordinator.cancel_run(active.run_id)
+        cancelled.append(active.run_id)
+    if json_output:
+        print_json({"production": production, "cancelled": cancelled})
+    else:
+        console().print(f"Cancelled {len(cancelled)} run(s) of {production}." if cancelled else "Nothing is under way.")
+
+
+def switches(workspace: Workspace, disable: Any, provider: Any) -> dict[str, dict[str, Any]]:
+    """asset -> run config, from ``--disable NODE`` and ``--provider NODE=NAME``."""
+    config: dict[str, dict[str, Any]] = {}
+    for node_id in disable:
+        config.setdefault(_asset_of(workspace, node_id), {})["enabled"] = False
+    for item in provider:
+        node_id, separator, name = item.partition("=")
+        if not separator:
+            raise ConfigError(f"--provider: expected NODE=NAME, such as lipsync=mouth_warp, got {item!r}")
+        config.setdefault(_asset_of(workspace, node_id), {})["provider"] = name
+    return config
+
+
+def execute_and_show(
+    workspace: Workspace, production: str, assets: list[str], run_config: dict[str, Any], json_output: bool
+) -> Any:
+    """Run, with a line per node; end the command with exit code 1 when it failed."""
+    from sparkle_dagster.cli.launch import execute, terminal
+
+    screen = terminal()
+    say = quiet if json_output else screen.print
+    say(f"[bold]{production}[/]  {', '.join(assets)}")
+    report = execute(workspace, production, assets, run_config, say)
+    if json_output:
+        nodes = {node_id: node.model_dump(mode="json") for node_id, node in report.unfinished.items()}
+        print_json({"production": production, "run_id": report.run_id, "success": report.success, "unfinished": nodes})
+    if not report.success:
+        _explain_failure(production, report)
+    return report
+
+
+def _explain_failure(production: str, report: Any) -> None:
+    failed = [node for node in report.unfinished.values() if node.error]
+    node = failed[0] if failed else next(iter(report.unfinished.values()), None)
+    if node is None:
+        fail(f"the run {report.run_id} did not succeed; its log is {report.log}", hint=f"sparkle status {production}")
+    provider = f" ({node.provider})" if node.provider else ""
+    hint = (
+        "mend the file and run it again"
+        if node.node_id == "upload"
+        else f"sparkle rerun {production} --from {node.node_id}"
+    )
+    fail(f"{node.node_id}{provider} {node.status.value}: {node.error}\n       log {report.log}", hint=hint)
+
+
+def _take_in(workspace: Workspace, given: dict[str, Path], options: dict[str, Any]) -> dict[str, Path]:
+    """Private copies beside the inbox, so that the run reads what the person gave even if it changes meanwhile."""
+    drop = workspace.inbox / ".drops" / uuid.uuid4().hex
+    drop.mkdir(parents=True)
+    files: dict[str, Path] = {}
+    try:
+        for role, path in given.items():
+            files[role] = drop / _checked(role, path).name
+            shutil.copyfile(path, files[role])
+        chosen = {name: value for name, value in options.items() if value}
+        if chosen:
+            files["options"] = drop / "options.yaml"
+            files["options"].write_bytes(canonical_json(chosen))
+    except OSError as error:
+        shutil.rmtree(drop, ignore_errors=True)
+        raise UploadRejected(f"cannot read {error.filename}: {error.strerror}") from error
+    except SparkleError:
+        shutil.rmtree(drop, ignore_errors=True)
+        raise
+    return files
+
+
+def _checked(role: str, path: Path) -> Path:
+    from sparkle_dagster.execution.inbox import ROLE_BY_SUFFIX
+
+    known = [suffix for suffix, its_role in ROLE_BY_SUFFIX.items() if its_role == role]
+    if path.suffix.lower() not in known:
+        raise UploadRejected(f"{role}: expected a file ending in {' '.join(known)}, got {path.name!r}")
+    if not path.is_file():
+        raise UploadRejected(f"{role}: expected a file, found none at {path}")
+    return path
+
+
+def _selection(workspace: Workspace, only: str | None, from_: str | None) -> list[str]:
+    if only is not None:
+        return ["report"] if only == "report" else [_asset_of(workspace, only)]
+    from sparkle_dagster.execution.selection import assets_from
+
+    return assets_from(workspace.workflow, from_ or "")
+
+
+def _asset_of(workspace: Workspace, node_id: str) -> str:
+    known = {"upload": "upload", **{node.id: node.asset_key for node in workspace.workflow.nodes}}
+    if node_id not in known:
+        raise ConfigError(f"expected a node ({', '.join(known)}), got {node_id!r}")
+    return known[node_id]
+
+
+def _op(workspace: Workspace, asset: str) -> str:
+    from sparkle_dagster.defs.jobs import op_name
+
+    return op_name(workspace, asset)
+
+
+def _known_keys(workspace: Workspace) -> list[str]:
+    return [key.removeprefix("upload/") for key in workspace.store.keys("upload/")]
+
+
+def _existing_key(workspace: Workspace, files: dict[str, Path]) -> str:
+    from sparkle_dagster.execution.inbox import digest_of_file, identity_of, known_key
+
+    face: Path = files.get("face") or workspace.presenter
+    identity = identity_of(digest_of_file(files["audio"]), digest_of_file(face))
+    return known_key(identity, _known_keys(workspace)) or identity[:16]
+
+
+def _require_production(workspace: Workspace, production: str) -> None:
+    known = _known_keys(workspace)
+    if production not in known:
+        shown = ", ".join(known[-5:]) or "none yet; start one with `sparkle run AUDIO`"
+        raise ConfigError(f"expected a production ({shown}), got {production!r}")
+
+
+def _is_sparkle(pid: int) -> bool:
+    try:
+        return b"sparkle" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False

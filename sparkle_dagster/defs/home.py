@@ -1,0 +1,70 @@
+"""Dagster's home: created and migrated once, under a lock, before anything else opens it."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from contracts.errors import ConfigError
+from sparkle_dagster.settings import Settings
+from sparkle_dagster.workspace import Workspace
+
+
+def prepare_home(workspace: Workspace) -> dg.DagsterInstance:
+    """The instance of this installation, ready for use; safe when many processes start at once on an empty home."""
+    settings = workspace.settings
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    with _lock(home / ".prepare.lock"):
+        _install_config(settings)
+        settings.export_dagster_home()
+        instance = dg.DagsterInstance.get()
+        instance.get_run_records(limit=1)
+        instance.schedule_storage  # noqa: B018 - opening it creates and migrates its tables
+        instance.event_log_storage.set_concurrency_slots("gpu", workspace.registry.settings.lanes.gpu.slots)
+    workspace.inbox.mkdir(parents=True, exist_ok=True)
+    return instance
+
+
+@contextmanager
+def only_daemon(settings: Settings) -> Generator[None]:
+    """Held by whoever runs the daemon: two on one home would start every upload twice.
+
+    Raises:
+        ConfigError: another process holds it.
+    """
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    path = settings.dagster_home / ".daemon.lock"
+    with path.open("a+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            raise ConfigError(
+                f"expected no other daemon on this home, found one (process {stream.read().strip() or 'unknown'}); "
+                "stop it, or set SPARKLE_HOME to another folder"
+            ) from None
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield
+
+
+def _install_config(settings: Settings) -> None:
+    """The project's dagster.yaml is the truth; the home holds a copy."""
+    source, target = settings.project / "configs/dagster.yaml", settings.dagster_home / "dagster.yaml"
+    if not target.exists() or target.read_bytes() != source.read_bytes():
+        temporary = target.with_suffix(".new")
+        shutil.copyfile(source, temporary)
+        temporary.replace(target)
+
+
+@contextmanager
+def _lock(path: Path) -> Generator[None]:
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,36 @@
+"""The artifact store as Dagster's IO manager: moves typed results; media stay in the store under their digests."""
+
+from typing import Any
+
+import dagster as dg
+
+from contracts.production import TaskResult
+from sparkle_dagster.execution.node_run import NodeOutcome
+from sparkle_dagster.workspace import this_workspace
+
+
+class ArtifactIOManager(dg.ConfigurableIOManager):
+    """Commits a node's outcome as the next generation of ``<asset>/<production>``; reads the newest back.
+
+    The commit of the manifest is the one commit point: before it nothing of the run is visible.
+    """
+
+    def handle_output(self, context: dg.OutputContext, obj: NodeOutcome) -> None:
+        document: dict[str, Any] = {
+            "contract": type(obj.result).__name__,
+            "data_version": obj.data_version,
+            "result": obj.result.model_dump(mode="json"),
+            "record": obj.record.model_dump(mode="json"),
+        }
+        manifest = this_workspace().store.commit(
+            f"{context.asset_key.path[-1]}/{context.asset_partition_key}",
+            document,
+            attempt_id=f"{context.run_id}:{context.step_key}",
+        )
+        context.add_output_metadata({"generation": dg.MetadataValue.int(manifest.generation)})
+
+    def load_input(self, context: dg.InputContext) -> TaskResult:
+        """The newest committed result of the upstream asset, verified and upgraded to today's contract."""
+        workspace = this_workspace()
+        asset = context.asset_key.path[-1]
+        return workspace.result_types[asset].parse(workspace.read_result(asset, context.asset_partition_key))

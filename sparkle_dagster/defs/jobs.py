@@ -1,0 +1,35 @@
+"""The one job: make a production, or any part of it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from sparkle_dagster.workspace import Workspace
+
+PRODUCTION_JOB = "production"
+
+
+def build_production_job() -> Any:
+    """Every asset of the workspace; a run selects those it needs."""
+    return dg.define_asset_job(
+        PRODUCTION_JOB,
+        selection=dg.AssetSelection.all(),
+        description="From an upload to the report; select assets to run a part of it.",
+    )
+
+
+def op_name(workspace: Workspace, asset: str) -> str:
+    """Dagster names an asset's op by its key, joined with two underscores."""
+    return "__".join([*workspace.key_prefix, asset])
+
+
+def upload_run_config(workspace: Workspace, files: Mapping[str, Path]) -> dict[str, Any]:
+    """Run config that tells the upload asset which files to take in, relative to the uploads folder."""
+    names = {role: str(path.relative_to(workspace.inbox)) for role, path in files.items()}
+    return {"ops": {op_name(workspace, "upload"): {"config": {"files": names}}}}
+
+
+def production_tags(workspace: Workspace, production: str) -> dict[str, str]:
+    return {"sparkle/production": production, "sparkle/workspace": workspace.settings.workspace}

@@ -1,0 +1,46 @@
+"""The inbox sensor: new audio becomes a production, a correction brings one up to date. It opens no media."""
+
+import dagster as dg
+
+from sparkle_dagster.defs.assets import asset_key
+from sparkle_dagster.defs.jobs import PRODUCTION_JOB, production_tags, upload_run_config
+from sparkle_dagster.defs.partitions import PRODUCTIONS
+from sparkle_dagster.execution.arrivals import Arrival, look
+from sparkle_dagster.workspace import Workspace, this_workspace
+
+MAX_REQUESTS_PER_TICK = 50
+
+
+def build_inbox_sensor(workspace: Workspace) -> dg.SensorDefinition:
+    """One run request per arrival, keyed by its content: the same files never start two runs."""
+
+    def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        workspace = this_workspace()
+        keys = context.instance.get_dynamic_partitions(str(PRODUCTIONS.name))
+        arrivals = look(workspace, keys)[:MAX_REQUESTS_PER_TICK]
+        if not arrivals:
+            return dg.SkipReason(f"nothing new in the inbox ({workspace.inbox.name}/)")
+        new = list(dict.fromkeys(arrival.production_key for arrival in arrivals if arrival.is_new))
+        return dg.SensorResult(
+            run_requests=[_request(workspace, arrival) for arrival in arrivals],
+            dynamic_partitions_requests=[PRODUCTIONS.build_add_request(new)] if new else [],
+        )
+
+    return dg.SensorDefinition(
+        name="inbox",
+        job_name=PRODUCTION_JOB,
+        evaluation_fn=evaluate,
+        minimum_interval_seconds=5,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Watches the uploads folder: a voice becomes a production, a correction brings one up to date.",
+    )
+
+
+def _request(workspace: Workspace, arrival: Arrival) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=arrival.run_key,
+        partition_key=arrival.production_key,
+        run_config=upload_run_config(workspace, arrival.files),
+        tags=production_tags(workspace, arrival.production_key),
+        asset_selection=[asset_key(workspace, name) for name in arrival.assets] or None,
+    )

@@ -1,0 +1,106 @@
+"""The inbox: which files belong together, which have settled, and which production they are. Opens no media.
+
+``name.wav`` starts a production; files of the same stem join it: a picture or video is the face, a text is the
+transcript, ``name.yaml`` the options. Everything else in the folder is left alone and named.
+"""
+
+import hashlib
+import os
+import re
+import stat
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROLE_BY_SUFFIX: dict[str, str] = {
+    **dict.fromkeys((".wav", ".mp3", ".m4a", ".flac", ".ogg", ".opus", ".aiff"), "audio"),
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".mp4", ".mov", ".webm"), "face"),
+    **dict.fromkeys((".txt", ".srt", ".vtt"), "transcript"),
+    ".yaml": "options",
+}
+MEDIA_TYPE_BY_SUFFIX: dict[str, str] = {
+    ".wav": "audio/wav",
+    ".mp3": "audio/mpeg",
+    ".m4a": "audio/mp4",
+    ".flac": "audio/flac",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".aiff": "audio/aiff",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".mp4": "video/mp4",
+    ".mov": "video/quicktime",
+    ".webm": "video/webm",
+    ".txt": "text/plain",
+    ".srt": "application/x-subrip",
+    ".vtt": "text/vtt",
+    ".yaml": "application/yaml",
+}
+ROLES = ("audio", "face", "transcript", "options")
+
+
+@dataclass(frozen=True)
+class InboxGroup:
+    """Files of one stem, by role; ``extra`` are second files for a role that is taken."""
+
+    stem: str
+    files: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    extra: tuple[Path, ...] = ()
+
+
+def list_groups(inbox: Path) -> list[InboxGroup]:
+    """Regular files directly in ``inbox``, grouped by stem; hidden and ``.part`` files are not seen."""
+    files: dict[str, dict[str, Path]] = {}
+    extra: dict[str, list[Path]] = {}
+    for path in sorted(inbox.iterdir()) if inbox.is_dir() else []:
+        role = ROLE_BY_SUFFIX.get(path.suffix.lower())
+        if role is None or path.name.startswith(".") or not stat.S_ISREG(path.lstat().st_mode):
+            continue
+        group = files.setdefault(path.stem, {})
+        if role in group:
+            extra.setdefault(path.stem, []).append(path)
+        else:
+            group[role] = path
+    return [InboxGroup(stem, group, tuple(extra.get(stem, ()))) for stem, group in files.items()]
+
+
+def has_settled(paths: Iterable[Path], settle_seconds: float) -> bool:
+    """No file has changed for ``settle_seconds``: neither its content nor its directory entry."""
+    now = time.time()
+    for path in paths:
+        status = path.lstat()
+        if now - max(status.st_mtime, status.st_ctime) < settle_seconds:
+            return False
+    return True
+
+
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of a regular file, 64 hex digits; symbolic links are not followed."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def identity_of(audio_digest: str, face_digest: str) -> str:
+    """A production's identity within its workspace, 64 hex digits: this voice with this face."""
+    return hashlib.sha256(f"{audio_digest}\n{face_digest}\n".encode()).hexdigest()
+
+
+def content_digest_of(digests: Mapping[str, str]) -> str:
+    """Digest of everything an upload brought, by role; differs when a transcript or an option was corrected."""
+    lines = "".join(f"{role} {digests[role]}\n" for role in ROLES if role in digests)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def production_key(stem: str, identity: str) -> str:
+    """``<slug>-<16 hex>``: the slug is for people, the hex digits are the identity."""
+    slug = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:40].strip("-") or "upload"
+    return f"{slug}-{identity[:16]}"
+
+
+def known_key(identity: str, keys: Iterable[str]) -> str | None:
+    """The production that already has this identity, under whatever name it first came."""
+    return next((key for key in keys if key.rsplit("-", 1)[-1] == identity[:16]), None)

@@ -1,0 +1,174 @@
+"""The report: one self-contained HTML page of a production. Works from disk, asks no server for anything."""
+
+import base64
+import html
+import json
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from contracts.artifacts import ArtifactRef, Span
+from contracts.events import NodeStatus, NodeSummary, RunSummary
+from contracts.lipsync import LipSyncResult
+from contracts.qa import QACheck, QAReviewResult
+from contracts.script import MouthCurve, ScriptResult
+from contracts.video import VideoAssemblyResult
+from sparkle_dagster.observability.production_view import Production
+
+TEMPLATE = Path(__file__).with_name("report_page.html")
+VERDICT_WORDS = {
+    "approve": "approved",
+    "review": "not approved: a person should look",
+    "reject": "not approved: rejected",
+    "not_reviewed": "not approved: not reviewed",
+    "": "not approved: unfinished",
+}
+
+
+def render_report(production: Production, summary: RunSummary) -> str:
+    """The page as HTML text; every value that came from outside is escaped."""
+    video = production.newest(VideoAssemblyResult)
+    script = production.newest(ScriptResult)
+    review = production.newest(QAReviewResult)
+    sheet = _contact_sheet(production, video)
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        title=html.escape(summary.title or production.key),
+        production=html.escape(production.key),
+        verdict=html.escape(summary.verdict or "unfinished"),
+        verdict_words=html.escape(VERDICT_WORDS[summary.verdict]),
+        fidelity=html.escape(summary.fidelity.value if summary.fidelity else "unknown"),
+        video=_data_uri(production, video.assembled_video) if video else "",
+        poster=_data_uri(production, video.poster) if video and video.poster else "",
+        contact_sheet=f'<img alt="contact sheet" src="{sheet}">' if sheet else "<p>No picture was made.</p>",
+        cues=json_for_script(cues_of(production, video)),
+        timeline=_timeline(production),
+        transcript=html.escape(script.text if script and script.text else "No words."),
+        checks="\n".join(_check_row(check) for check in review.checks) if review else "",
+        nodes="\n".join(_node_row(node) for node in summary.nodes),
+        notes="\n".join(f"<li>{html.escape(note)}</li>" for node in summary.nodes for note in node.notes),
+        artifacts="\n".join(_artifact_row(name, ref) for name, ref in summary.artifacts.items()),
+        command=html.escape(command_for(production)),
+        rerun=html.escape(f"sparkle rerun {production.key} --from {summary.nodes[1].node_id}"),
+    )
+
+
+def command_for(production: Production) -> str:
+    """The command that makes this production again from the files as they came."""
+    upload = production.upload
+    names = upload.source_names
+    words = ["sparkle run", _quoted(names.get("audio", "AUDIO"))]
+    words += [f"--face {_quoted(names['face'])}"] if "face" in names else []
+    words += [f"--transcript {_quoted(names['transcript'])}"] if "transcript" in names else []
+    words += [f"--title {_quoted(upload.title)}"] if upload.title else []
+    words += [f"--profile {upload.profile}"] if upload.profile != "web" else []
+    return " ".join(words)
+
+
+def _quoted(text: str) -> str:
+    return text if text.replace(".", "").replace("_", "").replace("-", "").isalnum() else json.dumps(text)
+
+
+def _data_uri(production: Production, ref: ArtifactRef) -> str:
+    with production.workspace.store.open(ref) as stream:
+        return f"data:{ref.media_type};base64,{base64.b64encode(stream.read()).decode()}"
+
+
+def _contact_sheet(production: Production, video: VideoAssemblyResult | None) -> str:
+    inspection = production.inspection(video.assembled_video) if video else None
+    return _data_uri(production, inspection.contact_sheet) if inspection and inspection.contact_sheet else ""
+
+
+def cues_of(production: Production, video: VideoAssemblyResult | None) -> list[dict[str, Any]]:
+    """The cues that the video carries; browsers show no mov_text and load no track from disk, so they go inline."""
+    if video is None or not video.captions_in_video or video.captions_vtt is None:
+        return []
+    from pysubs2 import SSAFile
+
+    with production.workspace.store.open(video.captions_vtt) as stream:
+        subtitles = SSAFile.from_string(stream.read().decode("utf-8"), format_="vtt")
+    return [
+        {"start": event.start / 1000, "end": event.end / 1000, "text": html.unescape(event.plaintext)}
+        for event in subtitles
+    ]
+
+
+def json_for_script(value: Any) -> str:
+    """JSON that is safe inside a script element."""
+    return json.dumps(value).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _timeline(production: Production) -> str:
+    """Waveform and mouth opening, intended and measured, over one time axis of 1000 units."""
+    upload = production.upload
+    duration = upload.audio_track.media.duration_seconds if upload.audio_track.media else 0.0
+    inspection = production.inspection(upload.audio_track)
+    if not duration or inspection is None or inspection.waveform is None:
+        return ""
+    parts = [
+        f'<image href="{_data_uri(production, inspection.waveform)}" x="0" y="0" width="1000" height="120" '
+        'preserveAspectRatio="none"/>'
+    ]
+    lipsync, review = production.newest(LipSyncResult), production.newest(QAReviewResult)
+    for name, ref in (
+        ("intended", lipsync.mouth_curve if lipsync else None),
+        ("measured", review.measured_mouth_curve if review else None),
+    ):
+        if ref is not None:
+            with production.workspace.store.open(ref) as stream:
+                parts.append(_polyline(name, MouthCurve.parse_json(stream.read()), duration))
+    ticks = "".join(
+        f'<text x="{1000 * second / duration:.1f}" y="238">{second} s</text>' for second in range(int(duration) + 1)
+    )
+    return f'{"".join(parts)}<g class="ticks">{ticks}</g><line id="playhead" x1="0" x2="0" y1="0" y2="225"/>'
+
+
+def _polyline(name: str, curve: MouthCurve, duration: float) -> str:
+    top = max((*curve.opening, 0.01))
+    points = " ".join(
+        f"{1000 * index / curve.rate_hz / duration:.1f},{220 - 90 * value / top:.1f}"
+        for index, value in enumerate(curve.opening)
+    )
+    return f'<polyline class="{name}" points="{points}"/>'
+
+
+def _check_row(check: QACheck) -> str:
+    value = (
+        f"{check.value:.3g}" if isinstance(check.value, float) else str(check.value if check.value is not None else "")
+    )
+    limits = ", ".join(
+        f"{key.replace('_', ' ')} {bound:g}" for key, bound in check.limits.model_dump().items() if bound is not None
+    )
+    evidence = " ".join(_seek_button(span) for span in check.evidence[:8])
+    more = f" and {len(check.evidence) - 8} more" if len(check.evidence) > 8 else ""
+    return (
+        f'<tr class="{check.status}"><td>{check.status}</td>'
+        f"<td>{html.escape(check.title)}<br><code>{check.id}</code></td>"
+        f"<td>{html.escape(f'{value} {check.unit}')}</td><td>{html.escape(limits)}</td>"
+        f"<td>{html.escape(check.message)} {evidence}{more}</td></tr>"
+    )
+
+
+def _seek_button(span: Span) -> str:
+    return (
+        f'<button type="button" data-seek="{span.start_seconds:.3f}">'
+        f"{span.start_seconds:.2f}-{span.end_seconds_exclusive:.2f} s</button>"
+    )
+
+
+def _node_row(node: NodeSummary) -> str:
+    status = (node.status or NodeStatus.QUEUED).value if node.status else "never made"
+    refused = "; ".join(f"{item.provider}: {item.reason}" for item in node.trace if item.reason)
+    return (
+        f"<tr><td>{html.escape(node.node_id)}</td><td>{html.escape(node.asset)} @{node.generation}</td>"
+        f"<td>{html.escape(status)}</td><td>{html.escape(node.provider)}</td>"
+        f'<td><span class="tag {node.fidelity or ""}">{node.fidelity or ""}</span></td>'
+        f"<td>{node.latency_ms / 1000:.1f} s</td><td><code>{node.data_version[:12]}</code></td>"
+        f"<td>{html.escape(refused or node.error)}</td></tr>"
+    )
+
+
+def _artifact_row(name: str, ref: ArtifactRef) -> str:
+    return (
+        f"<tr><td>{html.escape(name)}</td><td>{html.escape(ref.media_type)}</td><td>{ref.size_bytes:,}</td>"
+        f"<td><code>{ref.checksum}</code></td></tr>"
+    )
