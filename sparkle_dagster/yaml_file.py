@@ -143,6 +143,8 @@ class _Reader:
             line = text.count("\n", 0, error.position) + 1
             message = f"not YAML: the character U+{error.character:04X} is not allowed"
             raise ConfigError(message, file=self.file, line=line) from error
+        except (ValueError, OverflowError) as error:  # the scanner hands any \U escape to chr()
+            raise ConfigError("not YAML: an escape in quotes that means no character", file=self.file) from error
 
     def _check(self, event: ev.Event) -> None:
         if isinstance(event, ev.AliasEvent):
@@ -192,7 +194,10 @@ class _Reader:
         return key
 
     def _scalar(self, event: ev.ScalarEvent) -> object:
-        text: str = event.value
+        try:
+            text = _without_surrogates(event.value)
+        except UnicodeDecodeError:
+            self._refuse("expected text, got half of a surrogate pair", event)
         if not event.implicit[0]:  # quoted or a block: always text
             return text
         if _NOT_FINITE.fullmatch(text):
@@ -222,6 +227,14 @@ def _core_schema(text: str) -> object:
             raise ValueError(text)
         return number
     return text
+
+
+def _without_surrogates(text: str) -> str:
+    """JSON escapes characters beyond U+FFFF as pairs, which YAML's scanner leaves apart.
+
+    Raises: UnicodeDecodeError: half of a pair.
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16")
 
 
 def _one_line(error: MarkedYAMLError) -> str:
