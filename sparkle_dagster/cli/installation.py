@@ -2,12 +2,14 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
 
 from contracts.errors import SparkleError
 from sparkle_dagster.cli.output import JsonOption, console, fail, print_json
+from sparkle_dagster.registry.report import CapabilityReport
 
 
 def providers(json_output: bool = JsonOption) -> None:
@@ -16,15 +18,14 @@ def providers(json_output: bool = JsonOption) -> None:
 
     described = this_workspace().registry.describe()
     if json_output:
-        print_json(described)
+        print_json([asdict(capability) for capability in described])
         return
     for capability in described:
-        state = "enabled" if capability["enabled"] else "[yellow]turned off: the no-op runs[/]"
-        selected = capability["selected"] or "[red]none can run[/]"
-        table = Table("provider", "state", "why, and what mends it", title_justify="left")
-        table.title = f"{capability['capability']}   {state}   selected: {selected}"
-        for candidate in capability["candidates"]:
-            table.add_row(candidate["provider"], candidate["state"], candidate["reason"])
+        state = "enabled" if capability.enabled else "[yellow]turned off: the no-op runs[/]"
+        table = Table("provider", "state", "licence", "why not, and what mends it", title_justify="left")
+        table.title = f"{capability.capability}   {state}   selected: {capability.selected or '[red]none can run[/]'}"
+        for provider in capability.providers:
+            table.add_row(provider.name, provider.state, provider.licence, provider.reason)
         console().print(table)
 
 
@@ -118,14 +119,15 @@ def _home(workspace: Any) -> dict[str, str]:
     return _finding("passed", "dagster home", "opened and migrated")
 
 
-def _capability(described: dict[str, Any]) -> dict[str, str]:
-    name = described["capability"]
-    if not described["enabled"]:
+def _capability(described: CapabilityReport) -> dict[str, str]:
+    name = described.capability
+    if not described.enabled:
         return _finding("degraded", name, "turned off in the tool registry: the no-op runs, nothing is approved")
-    reasons = "; ".join(f"{item['provider']}: {item['reason']}" for item in described["candidates"] if item["reason"])
-    if not described["selected"]:
+    unable = [item for item in described.providers if item.state == "unavailable"]
+    reasons = "; ".join(f"{item.name}: {item.reason}" for item in unable)
+    if not described.selected:
         return _finding("blocked", name, reasons)
-    return _finding("passed", name, f"{described['selected']}" + (f" ({reasons})" if reasons else ""))
+    return _finding("passed", name, described.selected + (f" ({reasons})" if reasons else ""))
 
 
 def _finding(state: str, what: str, why: str) -> dict[str, str]:
