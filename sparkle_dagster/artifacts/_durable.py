@@ -1,8 +1,8 @@
-# ruff: noqa: PTH - the calls are written as the system calls they are, so that a test can count and break each
+# ruff: noqa: PTH102, PTH104, PTH108, PTH116
 """What the store writes: every system call of the commit protocol is made here, by the names ``os`` and ``fcntl``.
 
 Not here: reading (``_reading``), what is stored, and how an ``OSError`` is told to a person (``disk_errors``).
-The words used:
+The calls are written as system calls, not by Path, so that a test can count and break each. The words used:
 
 private     a file in ``incoming/`` that nobody knows; its lock says that its writer lives and goes with the process
 sealed      read-only and synced, once; a file whose sync failed is dropped, because a second sync would lie

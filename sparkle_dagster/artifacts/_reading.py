@@ -1,9 +1,10 @@
-# ruff: noqa: PTH - as in _durable
+# ruff: noqa: PTH208
 """What the store reads: regular files only, never through a symlink. Nothing here changes what is stored."""
 
 import errno
 import os
 import stat
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,10 +58,12 @@ def stream(fd: int) -> BinaryIO:
     return os.fdopen(fd, "rb")
 
 
-def blocks(fd: int) -> Iterator[bytes]:
-    """The file's bytes from the start."""
+def blocks(fd: int, limit_bytes: int | None = None) -> Iterator[bytes]:
+    """The file's bytes from the start; at most ``limit_bytes``, so that a growing file has an end."""
     os.lseek(fd, 0, os.SEEK_SET)
-    while block := os.read(fd, CHUNK_BYTES):
+    left_bytes = sys.maxsize if limit_bytes is None else limit_bytes
+    while block := os.read(fd, min(CHUNK_BYTES, left_bytes)):
+        left_bytes -= len(block)
         yield block
 
 

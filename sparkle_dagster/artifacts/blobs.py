@@ -133,7 +133,7 @@ def _fill(private: _durable.PrivateFile, source: Path | BinaryIO, limit_bytes: i
         raise ArtifactError(f"could not store {source}: expected a file, got nothing there") from error
     try:
         before = _reading.stamp(fd)
-        digest, size_bytes = digest_of_blocks(_poured(private, _reading.blocks(fd), limit_bytes))
+        digest, size_bytes = digest_of_blocks(_poured(private, _reading.blocks(fd, before[0] + 1), limit_bytes))
         if _reading.stamp(fd) != before or size_bytes != before[0]:
             raise ArtifactError(
                 f"could not store {source}: it changed while it was read; wait until its writer is done"

@@ -28,33 +28,51 @@ class GenerationChain:
         plain = plain_document(document)
         directory = self._directory(key)
         with _durable.locked(self._layout.gc_lock):  # no sweep between the check of the blobs and the link
-            blobs = self._present_blobs(key, plain)
+            draft = Manifest.parse(
+                {
+                    "workspace": self._layout.home.name,
+                    "key": key,
+                    "generation": 1,
+                    "document": plain,
+                    "attempt_id": attempt_id,
+                    "blobs": self._present_blobs(key, plain),
+                    "committed_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                }
+            )
             self._make(directory)
             newest = max(self.generations(key), default=0)
             if expect_generation is None:
-                earlier = self._earlier_commit(key, newest, attempt_id, plain)
-                if earlier is not None:
-                    _durable.sync_directory(directory)
-                    return earlier
-            generation = _asked_generation(key, newest, expect_generation)
-            while True:
-                manifest = Manifest(
-                    workspace=self._layout.home.name,
-                    key=key,
-                    generation=generation,
-                    document=plain,
-                    attempt_id=attempt_id,
-                    blobs=blobs,
-                    committed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-                )
-                if self._publish(manifest, directory):
-                    return manifest
-                winner = self._readable(key, generation)
-                if winner is not None and winner.is_same_commit(attempt_id, plain):
-                    return winner
-                if expect_generation is not None:
-                    raise ArtifactConflict(_lost(key, generation, winner))
+                return self._commit_next(draft, newest)
+            _check_expected(key, newest, expect_generation)
+            return self._commit_as(draft, expect_generation)
+
+    def _commit_next(self, draft: Manifest, newest: int) -> Manifest:
+        for generation in range(newest, max(newest - _LOOK_BACK, 0), -1):
+            earlier = self._readable(draft.key, generation)
+            if earlier is not None and earlier.is_same_commit(draft):
+                _durable.sync_directory(self._directory(draft.key))
+                return earlier
+        generation = newest + 1
+        while True:
+            try:
+                return self._commit_as(draft, generation)
+            except ArtifactConflict:
                 generation += 1
+
+    def _commit_as(self, draft: Manifest, generation: int) -> Manifest:
+        manifest = draft.model_copy(update={"generation": generation})
+        with _durable.PrivateFile(self._layout.incoming) as private:
+            private.write(encoded(manifest.model_dump(mode="json")))
+            private.seal()
+            if private.publish(self._directory(draft.key) / f"@{generation}"):
+                return manifest
+        winner = self._readable(draft.key, generation)
+        if winner is not None and winner.is_same_commit(draft):
+            return winner
+        by = f"attempt {winner.attempt_id} at {winner.committed_at}" if winner else "a manifest that cannot be read"
+        raise ArtifactConflict(
+            f"{draft.key}: expected to make generation {generation}, got one by {by}; read it, then decide"
+        )
 
     def read(self, key: str, generation: int | None) -> Manifest:
         if generation is None:
@@ -102,12 +120,6 @@ class GenerationChain:
             _durable.make_directory(self._layout.refs / parent)
         _durable.make_directory(directory)
 
-    def _publish(self, manifest: Manifest, directory: Path) -> bool:
-        with _durable.PrivateFile(self._layout.incoming) as private:
-            private.write(encoded(manifest.model_dump(mode="json")))
-            private.seal()
-            return private.publish(directory / f"@{manifest.generation}")
-
     def _present_blobs(self, key: str, document: dict[str, Any]) -> tuple[str, ...]:
         digests = blobs_of(document)
         missing = [digest for digest in digests if not self._blobs.has(digest)]
@@ -117,13 +129,6 @@ class GenerationChain:
                 f"{', '.join(f'sha256:{digest}' for digest in missing)}; put them first, then commit"
             )
         return digests
-
-    def _earlier_commit(self, key: str, newest: int, attempt_id: str, document: dict[str, Any]) -> Manifest | None:
-        for generation in range(newest, max(newest - _LOOK_BACK, 0), -1):
-            manifest = self._readable(key, generation)
-            if manifest is not None and manifest.is_same_commit(attempt_id, document):
-                return manifest
-        return None
 
     def _readable(self, key: str, generation: int) -> Manifest | None:
         try:
@@ -138,16 +143,8 @@ class GenerationChain:
         return f"{key}: expected generation {generation}, got {', '.join(map(str, known[-5:]))} as the last ones"
 
 
-def _asked_generation(key: str, newest: int, expected: int | None) -> int:
-    if expected is None:
-        return newest + 1
+def _check_expected(key: str, newest: int, expected: int) -> None:
     if expected < 1:
         raise ContractViolation(f"{key}: expect_generation is the number to be made, 1 for the first; got {expected}")
     if expected > newest + 1:
         raise ArtifactConflict(f"{key}: expected to make generation {expected}, got {newest} as the newest")
-    return expected
-
-
-def _lost(key: str, generation: int, winner: Manifest | None) -> str:
-    by = f"attempt {winner.attempt_id} at {winner.committed_at}" if winner else "a manifest that cannot be read"
-    return f"{key}: expected to make generation {generation}, got one by {by}; read it, then decide"

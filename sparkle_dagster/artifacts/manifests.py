@@ -25,8 +25,9 @@ class Manifest(Contract):
     blobs: tuple[str, ...] = Field(default=(), description="Digests of the stored bytes that the document refers to.")
     committed_at: str = Field(description="ISO 8601, UTC, by the writer's clock; information, never used for order.")
 
-    def is_same_commit(self, attempt_id: str, document: dict[str, Any]) -> bool:
-        return self.attempt_id == attempt_id and canonical_json(self.document) == canonical_json(document)
+    def is_same_commit(self, other: "Manifest") -> bool:
+        same_attempt = self.attempt_id == other.attempt_id
+        return same_attempt and canonical_json(self.document) == canonical_json(other.document)
 
 
 def plain_document(document: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Names for things derived from content alone: a cache. The last writer wins; what cannot be read is not known."""
 
 from contracts.artifacts import ArtifactRef
-from contracts.errors import SparkleError
+from contracts.errors import ArtifactCorrupt, ContractViolation
 from sparkle_dagster.artifacts import _durable, _reading
 from sparkle_dagster.artifacts.blobs import BlobArea
 from sparkle_dagster.artifacts.keys import Layout, checked_key
@@ -27,14 +27,11 @@ class Names:
 
     def given(self, key: str) -> ArtifactRef | None:
         """None also when the bytes are gone or the record is damaged: the caller makes it again."""
+        path = self._layout.names / checked_key(key) / _FILE
         try:
-            with _reading.reading(self._layout.names / checked_key(key) / _FILE) as fd:
+            with _reading.reading(path) as fd:
                 body = decoded(b"".join(_reading.blocks(fd)), key)
-        except (FileNotFoundError, NotADirectoryError):
+            ref = ArtifactRef.parse(body.get("ref"))
+        except (FileNotFoundError, NotADirectoryError, ArtifactCorrupt, ContractViolation):
             return None
-        except SparkleError:
-            return None
-        if body.get("key") != key:
-            return None
-        ref = ArtifactRef.parse(body.get("ref"))
-        return ref if self._blobs.has(ref.digest) else None
+        return ref if body.get("key") == key and self._blobs.has(ref.digest) else None
