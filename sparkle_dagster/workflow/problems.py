@@ -25,7 +25,7 @@ class Problems:
     def add_validation(self, error: ValidationError, model: type[BaseModel], where: str, base: ValuePath) -> None:
         """One problem per wrong field of ``model``; ``base`` is where its document stands in the file."""
         for item in error.errors(include_url=False):
-            self.add(f"{where}{told(item, model)}", (*base, *item["loc"]))
+            self.add(f"{where}{told(item, model)}", (*base, *_place(item)))
 
     def raise_if_any(self) -> None:
         """Raises: ConfigError: all problems by line, the first one's place as the error's own."""
@@ -81,6 +81,13 @@ _PYDANTIC_WORDS = {
     "String should match": "expected text of the",
     "String should have": "expected text of",
 }
+
+
+def _place(item: Any) -> ValuePath:
+    """Where it is wrong: a validator of a whole mapping names the key at the start of its message."""
+    path: ValuePath = item["loc"]
+    key = item["msg"].removeprefix("Value error, ").partition(": ")[0]
+    return (*path, key) if isinstance(item["input"], dict) and key in item["input"] else path
 
 
 def _told_key(kind: str, path: tuple[str | int, ...], model: type[BaseModel]) -> str:
