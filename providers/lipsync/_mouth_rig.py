@@ -1,0 +1,202 @@
+"""A mouth that can take any pose: the lower face of one picture, warped, with what shows between the lips drawn in.
+
+Works on the region around the mouth only. Coordinates are the mouth's own (see ``MouthLandmarks``): u right, v down,
+in half widths of the mouth. Not here: which pose when (``providers._speech.visemes``), nor putting the region back
+into a frame (``_mouth_compose``).
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from contracts.artifacts import Box
+from providers._media.faces import Image
+from providers._media.mouth_landmarks import CONTOUR_U, MouthLandmarks
+from providers.lipsync._mouth_interior import MouthInterior, smoothstep
+
+Floats = npt.NDArray[np.float32]
+
+WIDEST_GAP = 0.60  # between the lips at opening 1, in half widths
+WIDEST_GAP_SMILING = 0.50  # a smile has widened the mouth by about a fifth already
+UPPER_SHARE = 0.22  # of the opening is made by the upper lip, the rest by the jaw
+MEETING_SHARE = 0.45  # of a parted mouth's gap is closed by the upper lip
+PARTED_GAP = 0.06  # from here on a mouth shows what is behind the lips
+REACH_ACROSS = 2.2
+REACH_UP = 0.95
+REACH_BELOW_CHIN = 0.75
+TABLE_SIZE = 512
+
+
+@dataclass(frozen=True)
+class Pose:
+    """One moment of a ``MouthMotion``."""
+
+    opening: float
+    width: float
+    teeth: float
+    tuck: float
+
+
+@dataclass(frozen=True)
+class Lips:
+    """Inner edges of the lips in the pose, per entry of the table over source u; float32 (TABLE_SIZE,)."""
+
+    upper: Floats
+    lower: Floats
+
+    @property
+    def gap(self) -> float:
+        """Half widths between the lips in the middle."""
+        middle = len(self.upper) // 2
+        return max(0.0, float(self.lower[middle] - self.upper[middle]))
+
+
+class MouthRig:
+    """The mouth of one picture. ``box`` is the region it changes, inside the picture."""
+
+    def __init__(self, bgr: Image, mouth: MouthLandmarks) -> None:
+        self.mouth = mouth
+        self.box = _region(bgr, mouth)
+        self._source = bgr[self._rows, self._columns].copy()
+        self._u, self._v = self._mouth_coordinates()
+        self._table_u = np.linspace(-1.25, 1.25, TABLE_SIZE, dtype=np.float32)
+        self._rest_upper, self._rest_lower = self._rest_contours()
+        self._meeting = self._rest_upper + MEETING_SHARE * (self._rest_lower - self._rest_upper)
+        self._bulge = np.asarray(np.clip(1 - self._table_u**2, 0, 1) ** 0.8, np.float32)
+        self._is_parted = mouth.gap > PARTED_GAP
+        self._widest = WIDEST_GAP_SMILING if self._is_parted else WIDEST_GAP
+        self._fixed = self._fixed_weights()
+        self._interior = MouthInterior(self._source, self._v, 1.0 / mouth.half_width_px, own_teeth=self._is_parted)
+
+    def render(self, pose: Pose) -> tuple[Image, float]:
+        """The region in this pose, uint8 (box.height, box.width, 3), and the opening that shows, 0..1."""
+        lips = self.lips(pose)
+        source_u = self._source_u(pose.width)
+        index = self._table_index(source_u)
+        upper, lower = lips.upper[index], lips.lower[index]
+        source_v = self._source_v(pose, index, upper, lower)
+        warped = self._sample(source_u, source_v)
+        self._draw_seam(warped, source_u, upper, lower)
+        rest = self._rest_upper[index], self._rest_lower[index], self._meeting[index]
+        picture = self._interior.draw(warped, source_u, (upper, lower), rest, pose.opening, pose.teeth)
+        return picture, min(1.0, lips.gap / self._widest)
+
+    def lips(self, pose: Pose) -> Lips:
+        """Where the lips' inner edges are in the pose."""
+        gap = max(pose.opening, 0.0) * self._widest * (1.12 - 0.12 * pose.width)
+        upper = np.maximum(self._meeting - UPPER_SHARE * gap * self._bulge, self._highest_upper())
+        lower = self._meeting + (1 - UPPER_SHARE) * gap * self._bulge
+        if pose.tuck > 0:
+            lower = lower * (1 - pose.tuck) + (upper + 0.05 * self._bulge) * pose.tuck
+        return Lips(upper, np.maximum(upper, lower))
+
+    def _highest_upper(self) -> Floats:
+        """A smile's upper lip is as high as it goes; a closed mouth's may rise."""
+        return self._rest_upper if self._is_parted else self._rest_upper - np.float32(1.0)
+
+    @property
+    def _rows(self) -> slice:
+        return slice(self.box.y, self.box.y + self.box.height)
+
+    @property
+    def _columns(self) -> slice:
+        return slice(self.box.x, self.box.x + self.box.width)
+
+    def _mouth_coordinates(self) -> tuple[Floats, Floats]:
+        x, y = np.meshgrid(np.arange(self.box.width, dtype=np.float32), np.arange(self.box.height, dtype=np.float32))
+        roll = math.radians(self.mouth.roll_degrees)
+        dx = (x + np.float32(self.box.x - self.mouth.centre_px[0])) / np.float32(self.mouth.half_width_px)
+        dy = (y + np.float32(self.box.y - self.mouth.centre_px[1])) / np.float32(self.mouth.half_width_px)
+        cos, sin = np.float32(math.cos(roll)), np.float32(math.sin(roll))
+        return dx * cos + dy * sin, -dx * sin + dy * cos
+
+    def _rest_contours(self) -> tuple[Floats, Floats]:
+        """The photographed inner edges over the table's u, meeting beyond the corners."""
+        upper = np.interp(self._table_u, CONTOUR_U, self.mouth.upper_inner)
+        lower = np.interp(self._table_u, CONTOUR_U, self.mouth.lower_inner)
+        if self.mouth.gap <= PARTED_GAP:
+            upper = lower = (upper + lower) / 2
+        meeting = (upper + lower) / 2
+        beyond = np.abs(self._table_u) >= 1
+        upper, lower = np.where(beyond, meeting, upper), np.where(beyond, meeting, lower)
+        return np.asarray(upper, np.float32), np.asarray(np.maximum(upper, lower), np.float32)
+
+    def _fixed_weights(self) -> dict[str, Floats]:
+        """What depends on the place alone: how far across and down the movement of lips and jaw reaches."""
+        chin = self.mouth.chin
+        return {
+            "width": self._width_weight(),
+            "jaw": np.asarray(0.85 * np.exp(-((self._u / 1.35) ** 2)), np.float32)
+            * (1 - smoothstep(np.abs(self._u), 1.5, REACH_ACROSS)),
+            "below_chin": 1 - smoothstep(self._v, 0.72 * chin, chin + REACH_BELOW_CHIN),
+            "magnitude": np.abs(self._u),
+        }
+
+    def _width_weight(self) -> Floats:
+        """Rounding and spreading reach down to the chin, but not up to the nose."""
+        above = np.clip(-0.15 - self._v + float(self._rest_upper[TABLE_SIZE // 2]), 0, None) / np.float32(0.20)
+        below = np.clip(self._v - 0.4, 0, None) / np.float32(0.7)
+        return np.exp(-(above**2) - below**2)
+
+    def _source_u(self, width: float) -> Floats:
+        """Source u of each pixel: the mouth narrower or wider, the cheeks at the region's border in place."""
+        share = 0.6 if self._is_parted else 0.85  # the folds beside a smile would follow too far
+        factor = 1 + np.float32(share * (width - 1)) * self._fixed["width"]
+        across = self._fixed["magnitude"]
+        outer = 1 + (across - factor) * ((REACH_ACROSS - 1) / (REACH_ACROSS - factor))
+        magnitude = np.where(across <= factor, across / factor, outer)
+        return np.copysign(np.where(across >= REACH_ACROSS, across, magnitude), self._u)
+
+    def _table_index(self, source_u: Floats) -> npt.NDArray[np.int32]:
+        scale = np.float32((TABLE_SIZE - 1) / 2.5)
+        return np.clip((source_u + np.float32(1.25)) * scale + np.float32(0.5), 0, TABLE_SIZE - 1).astype(np.int32)
+
+    def _source_v(self, pose: Pose, index: npt.NDArray[np.int32], upper: Floats, lower: Floats) -> Floats:
+        """Source v of each pixel: lips move stiffly, the skin around them gives way."""
+        v = self._v
+        roll_in = self._bulge[index] * np.float32(0.04 * self._is_parted + max(0.0, -pose.opening) * 0.5)
+        rise = self._rest_upper[index] - upper
+        near_upper = smoothstep(v - upper, -0.52, -0.10)
+        from_above = v + rise * near_upper - roll_in * smoothstep(v - upper, -0.30, 0.0)
+        jaw_drop = np.float32(0.62 * max(pose.opening, 0.0) * self._widest * (1 - 0.8 * pose.tuck))
+        below = smoothstep(v - lower, 0.12, 0.90)
+        fall = (lower - self._rest_lower[index]) * (1 - below) + jaw_drop * self._fixed["jaw"] * below
+        tucked = (roll_in + self._bulge[index] * np.float32(0.09 * pose.tuck)) * (1 - smoothstep(v - lower, 0.0, 0.30))
+        from_below = v - fall * self._fixed["below_chin"] + tucked
+        return np.where(v < (upper + lower) * np.float32(0.5), from_above, from_below)
+
+    def _sample(self, source_u: Floats, source_v: Floats) -> Floats:
+        """The photographed region at source coordinates, float32 (h, w, 3)."""
+        roll, size = math.radians(self.mouth.roll_degrees), np.float32(self.mouth.half_width_px)
+        cos, sin = np.float32(math.cos(roll)), np.float32(math.sin(roll))
+        x = (source_u * cos - source_v * sin) * size + np.float32(self.mouth.centre_px[0] - self.box.x)
+        y = (source_u * sin + source_v * cos) * size + np.float32(self.mouth.centre_px[1] - self.box.y)
+        sampled = cv2.remap(self._source, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+        return np.asarray(sampled, np.float32)
+
+    def _draw_seam(self, picture: Floats, source_u: Floats, upper: Floats, lower: Floats) -> None:
+        """The shadow line between closed lips; a closed mouth has photographed one already."""
+        if not self._is_parted:
+            return
+        touching = 1 - smoothstep(lower - upper, 0.01, 0.07)
+        across = 1 - smoothstep(np.abs(source_u), 0.80, 1.0)
+        line = np.exp(-(((self._v - (upper + lower) * np.float32(0.5)) / np.float32(0.035)) ** 2))
+        picture *= (1 - 0.42 * touching * across * line)[..., None]
+
+
+def _region(bgr: Image, mouth: MouthLandmarks) -> Box:
+    """The rectangle of the picture that the mouth's movements can reach."""
+    corners = np.array(
+        [
+            mouth.to_picture(u, v)
+            for u in (-REACH_ACROSS, REACH_ACROSS)
+            for v in (-REACH_UP, mouth.chin + REACH_BELOW_CHIN)
+        ]
+    )
+    height, width = bgr.shape[:2]
+    left, top = np.clip(np.floor(corners.min(axis=0)), 0, (width - 2, height - 2)).astype(int)
+    right, bottom = np.clip(np.ceil(corners.max(axis=0)), (left + 1, top + 1), (width, height)).astype(int)
+    return Box(x=int(left), y=int(top), width=int(right - left), height=int(bottom - top))
