@@ -1,0 +1,147 @@
+"""The worker: builds one provider, runs it once, has its output inspected, and answers. Runs below a supervisor."""
+
+import contextlib
+import faulthandler
+import json
+import logging
+import os
+import sys
+import threading
+import time
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from contracts.artifacts import ArtifactRef
+from contracts.context import ModelFile, ProviderContext
+from contracts.media import InspectionRequest, InspectionResult
+from sparkle_dagster.artifacts.local import LocalArtifactStore
+from sparkle_dagster.registry._judged_result import Inspect, RecordingArtifacts, judge
+from sparkle_dagster.registry.artifact_refs import find_refs
+from sparkle_dagster.registry.discovery import AnyTask, load_class
+from sparkle_dagster.registry.wire import MAX_ANSWER_BYTES, AttemptOrder, ProviderSpec, error_message
+
+_TRACE_CHARS = 4000
+_LOG_CHARS = 4000
+_LOG_RECORDS = 2000
+_PROGRESS_SECONDS = 0.1
+
+
+class Channel:
+    """JSON lines to the platform, from any thread."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._lock = threading.Lock()
+
+    def send(self, message: dict[str, Any]) -> None:
+        line = json.dumps(message, allow_nan=False).encode() + b"\n"
+        if len(line) > MAX_ANSWER_BYTES:
+            raise ValueError(f"expected an answer of at most {MAX_ANSWER_BYTES} bytes, got {len(line)}")
+        with self._lock:
+            while line:
+                line = line[os.write(self._fd, line) :]
+
+
+class ChannelLogHandler(logging.Handler):
+    """A provider's log records, bounded in number and length."""
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__()
+        self._channel = channel
+        self._left = _LOG_RECORDS
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._left -= 1
+        if self._left >= 0:
+            text = self.format(record)[:_LOG_CHARS]
+            self._channel.send({"kind": "log", "level": record.levelno, "message": text})
+
+
+class ChannelProgress:
+    """Progress, at most ten times a second; the last word always goes through."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._sent_at = float("-inf")
+
+    def __call__(self, done: float, total: float, note: str = "") -> None:
+        now = time.monotonic()
+        if now - self._sent_at >= _PROGRESS_SECONDS or done >= total:
+            self._sent_at = now
+            self._channel.send({"kind": "progress", "done": float(done), "total": float(total), "note": str(note)})
+
+
+def work(order_line: bytes, answers_fd: int, folder: Path) -> NoReturn:
+    """Run the order and answer with one ``result`` or ``error`` line; never returns."""
+    faulthandler.enable()
+    channel = Channel(answers_fd)
+    try:
+        channel.send(_run(AttemptOrder.model_validate_json(order_line), channel, folder))
+    except BaseException as error:  # noqa: BLE001 - whatever a provider does, it is an answer
+        channel.send(error_message(error, "".join(traceback.format_exception(error))[-_TRACE_CHARS:]))
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        # Not a normal exit: threads and clean-up of native libraries must not undo an answer that was given.
+        os._exit(0)
+
+
+def _run(order: AttemptOrder, channel: Channel, folder: Path) -> dict[str, Any]:
+    provider_class: type[AnyTask] = load_class(order.provider.target)
+    request = provider_class.request_type.parse(order.request)
+    store = LocalArtifactStore(order.store_root, order.workspace)
+    artifacts = RecordingArtifacts(store.scoped(find_refs(request), _fresh_folder(folder, "copies")))
+    context = ProviderContext(
+        logger=_logger(order.provider, channel),
+        artifacts=artifacts,
+        temp_dir=_fresh_folder(folder, "work"),
+        progress=ChannelProgress(channel),
+        models={name: ModelFile(model.path, model.sha256, model.licence) for name, model in order.models.items()},
+    )
+    os.chdir(context.temp_dir)
+    answer: object = _built(order.provider, context).run(request)
+    inspect = _inspector(order.inspector, store, context, folder) if order.inspector else None
+    result, found = judge(answer, provider_class.result_type, request, order.provider.name, artifacts, inspect)
+    inspections = {digest: inspection.model_dump(mode="json") for digest, inspection in found.items()}
+    return {"kind": "result", "result": result.model_dump(mode="json"), "inspections": inspections}
+
+
+def _inspector(spec: ProviderSpec, store: LocalArtifactStore, context: ProviderContext, folder: Path) -> Inspect:
+    """The configured media provider, as a function of one file that the attempt made."""
+
+    def inspect(ref: ArtifactRef) -> InspectionResult:
+        own_folder = _fresh_folder(folder, f"inspect-{ref.digest}")
+        made = RecordingArtifacts(store.scoped([ref], _fresh_folder(own_folder, "copies")))
+        own = replace(context, artifacts=made, temp_dir=_fresh_folder(own_folder, "work"), progress=_no_progress)
+        request = InspectionRequest(artifact=ref)
+        answer: object = _built(spec, own).run(request)
+        result, _ = judge(answer, InspectionResult, request, spec.name, made, None)
+        return InspectionResult.parse(result.model_dump(mode="json"))
+
+    return inspect
+
+
+def _built(spec: ProviderSpec, context: ProviderContext) -> AnyTask:
+    provider: type[AnyTask] = load_class(spec.target)
+    return provider(provider.Options.model_validate(spec.options), context)
+
+
+def _logger(spec: ProviderSpec, channel: Channel) -> logging.Logger:
+    logger = logging.getLogger(f"sparkle.provider.{spec.capability}.{spec.name}")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    logger.addHandler(ChannelLogHandler(channel))
+    return logger
+
+
+def _no_progress(done: float, total: float, note: str = "") -> None:
+    """An inspection's progress is not the provider's."""
+
+
+def _fresh_folder(parent: Path, name: str) -> Path:
+    folder = parent / name
+    folder.mkdir(mode=0o700)
+    return folder

@@ -1,0 +1,149 @@
+"""The providers a configuration may choose from: class, options, whether they can run here. Not here: running one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from contracts.errors import ConfigError, ProviderUnavailable
+from contracts.production import TaskRequest
+from contracts.tasks import ProviderOptions
+from sparkle_dagster.registry.config import RegistryConfig, located
+from sparkle_dagster.registry.discovery import AnyTask, Registration, provider_class, registered_providers
+from sparkle_dagster.registry.layers import among
+from sparkle_dagster.registry.wire import ProviderSpec
+
+NO_OP = "noop"
+
+
+@dataclass(frozen=True)
+class ProviderCandidate:
+    """One provider of a capability, ready to be asked. ``provider`` is None where its module cannot be imported."""
+
+    capability: str
+    name: str
+    target: str
+    provider: type[AnyTask] | None
+    options: ProviderOptions
+    import_problem: str = ""
+    package: str = ""
+    licence: str = ""
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.capability}/{self.name}"
+
+    @property
+    def version(self) -> str:
+        return self.provider.version if self.provider else ""
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why it cannot run on this machine now, with the command that mends it; None when it can."""
+        if self.provider is None:
+            return self.import_problem
+        try:
+            return self.provider.unavailable(self.options)
+        except Exception as error:  # noqa: BLE001 - a stranger's code; it must not stop the others
+            return f"its check for being available failed: {type(error).__name__}: {error}"
+
+    def not_applicable(self, request: TaskRequest) -> str | None:
+        """Why it is not for this request; None when it is."""
+        if self.provider is None:
+            return self.import_problem
+        try:
+            return self.provider.not_applicable(self.options, request)
+        except Exception as error:  # noqa: BLE001 - as above
+            return f"its check of the request failed: {type(error).__name__}: {error}"
+
+    @property
+    def spec(self) -> ProviderSpec:
+        options = self.options.model_dump(mode="json")
+        return ProviderSpec(capability=self.capability, name=self.name, target=self.target, options=options)
+
+
+class ProviderCatalog:
+    """Every provider that the configuration names or a package registers; classes are imported when asked for."""
+
+    def __init__(self, config: RegistryConfig, task_by_capability: dict[str, type[AnyTask]]) -> None:
+        self._config = config
+        self._tasks = task_by_capability
+        self._found: dict[tuple[str, str], ProviderCandidate] = {}
+
+    def check(self) -> None:
+        """Import and check all that the configuration names, and each capability's no-op.
+
+        Raises:
+            ConfigError: with the file and line of what is wrong.
+        """
+        registry = self._config.registry
+        for capability, settings in registry.capabilities.items():
+            for index, name in enumerate(settings.providers):
+                place = (capability, "providers", index)
+                if name in settings.providers[:index]:
+                    raise self._config.error(f"{capability}: {name!r} is listed twice", place)
+                self.candidate(capability, name, place)
+            if not settings.enabled and NO_OP not in self.names(capability):
+                message = f"{capability} has no provider {NO_OP!r}, so it cannot be disabled"
+                raise self._config.error(message, (capability, "enabled"))
+        for capability, providers in registry.providers.items():
+            if capability not in registry.capabilities:
+                known = among(registry.capabilities, capability)
+                raise self._config.error(f"unknown capability {capability!r}; {known}", ("providers", capability))
+            for name in providers:
+                self.candidate(capability, name, ("providers", capability, name))
+
+    def names(self, capability: str) -> list[str]:
+        """Names that ``providers:`` of the capability may hold, without importing anything."""
+        written = self._config.registry.providers.get(capability, {})
+        used = [name for name, options in written.items() if "use" in options]
+        installed = [name for found, name in registered_providers() if found == capability]
+        return sorted({*used, *installed})
+
+    def candidate(self, capability: str, name: str, place: tuple[str | int, ...] = ()) -> ProviderCandidate:
+        """One provider, imported and with its options checked.
+
+        Args:
+            place: what in the file names it, for the error.
+
+        Raises:
+            ConfigError: unknown, not a provider of this capability, or wrong options.
+        """
+        key = (capability, name)
+        if key not in self._found:
+            if name not in self.names(capability):
+                known = among(self.names(capability), name)
+                raise self._config.error(f"unknown provider {name!r} of {capability}; {known}", place or (capability,))
+            self._found[key] = self._build(capability, name, place or (capability, "providers"))
+        return self._found[key]
+
+    def _build(self, capability: str, name: str, place: tuple[str | int, ...]) -> ProviderCandidate:
+        written = dict(self._config.registry.providers.get(capability, {}).get(name, {}))
+        use = written.pop("use", None)
+        entry = ("providers", capability, name)
+        if use is not None and not isinstance(use, str):
+            raise self._config.error(f"{capability}/{name}: expected use: module:Class, got {use!r}", (*entry, "use"))
+        registration = Registration(capability, name, use) if use else registered_providers()[capability, name]
+        where = (*entry, "use") if use else place
+        facts = (registration.package, registration.licence)
+        try:
+            found = provider_class(registration.target, self._tasks[capability])
+        except ProviderUnavailable as error:
+            return ProviderCandidate(capability, name, registration.target, None, ProviderOptions(), str(error), *facts)
+        except ConfigError as error:
+            raise self._config.error(f"{capability}/{name}: {error}", where) from error
+        options = self._options(found, capability, name, written)
+        return ProviderCandidate(capability, name, registration.target, found, options, "", *facts)
+
+    def _options(self, provider: type[AnyTask], capability: str, name: str, written: dict[str, Any]) -> ProviderOptions:
+        try:
+            return provider.Options.model_validate(written)
+        except ValidationError as error:
+            prefix = ("providers", capability, name)
+            raise located(error, provider.Options, self._config.document, prefix) from error
+
+    def selected(self, capability: str) -> Iterator[ProviderCandidate]:
+        """The configured candidates in their order."""
+        for name in self._config.registry.capabilities[capability].providers:
+            yield self.candidate(capability, name)

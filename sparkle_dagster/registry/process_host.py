@@ -1,0 +1,157 @@
+"""Running one attempt of a provider in a process of its own. Not here: which provider, and what follows a failure.
+
+``run_attempt`` starts a supervisor, which forks the worker, and returns when the whole tree is gone: after an answer,
+at the deadline, or because the caller is being interrupted. The attempt's folder is removed in every case.
+"""
+
+import contextlib
+import json
+import logging
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from contracts.errors import ProviderCrashed, ProviderTimeout, SparkleError
+from sparkle_dagster.registry._supervisor import LOG_NAME
+from sparkle_dagster.registry.supervised_tree import SUPERVISOR_LOG_NAME, SupervisedTree
+from sparkle_dagster.registry.wire import AttemptOrder, error_from
+
+Message = dict[str, Any]
+
+_LOG_SHOWN_BYTES = 8192
+_LAST_WORDS_CHARS = 300
+
+
+class OnProgress(Protocol):
+    def __call__(self, done: float, total: float, note: str, /) -> None: ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a provider's process gave back: documents, not yet contracts."""
+
+    result: Message
+    inspections: dict[str, Message]
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who hears of an attempt while it runs, and who may stop it."""
+
+    on_progress: OnProgress | None
+    logger: logging.Logger
+    stop: threading.Event | None
+
+
+def run_attempt(order: AttemptOrder, *, scratch: Path, timeout_seconds: float, listeners: Listeners) -> Answer:
+    """Run a provider once.
+
+    Args:
+        scratch: folder below which the attempt gets its own, removed afterwards.
+
+    Raises:
+        SparkleError: as the provider raised it.
+        ProviderTimeout, ProviderCrashed, ProviderFailed: it did not answer, or not as it must.
+        AttemptStopped: ``listeners.stop`` was set.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="", dir=scratch))
+    try:
+        tree = SupervisedTree(folder, order.model_dump_json().encode() + b"\n", time.monotonic() + timeout_seconds)
+        try:
+            messages = _listen(tree, listeners)
+        finally:
+            tree.close()
+        log = _log_tail(folder)
+        if log:
+            listeners.logger.info("%s printed:\n%s", _name(order), log)
+        return _answer(messages, order, timeout_seconds, log)
+    finally:
+        _remove(folder)
+
+
+def _listen(tree: SupervisedTree, listeners: Listeners) -> dict[str, Message]:
+    """Hand on progress and log records; the last ``result``, ``error`` and ``end`` by their kind."""
+    kept: dict[str, Message] = {}
+    for line in tree.lines(listeners.stop):
+        message = _message(line)
+        match message.get("kind"):
+            case "progress":
+                if listeners.on_progress is not None:
+                    listeners.on_progress(message["done"], message["total"], message["note"])
+            case "log":
+                listeners.logger.log(message["level"], "%s", message["message"])
+            case "result" | "error" | "end" as kind:
+                kept[kind] = message
+            case _:
+                pass
+    return kept
+
+
+def _message(line: bytes) -> Message:
+    """A line's object; empty for half a line, which a killed worker may leave."""
+    with contextlib.suppress(ValueError):
+        document: object = json.loads(line)
+        if isinstance(document, dict):
+            return document
+    return {}
+
+
+def _answer(messages: dict[str, Message], order: AttemptOrder, timeout_seconds: float, log: str) -> Answer:
+    if "result" in messages:
+        return Answer(messages["result"]["result"], messages["result"]["inspections"])
+    error = _error(messages, _name(order), timeout_seconds, log)
+    if log:
+        error.add_note(f"{_name(order)} printed:\n{log}")
+    raise error
+
+
+def _error(messages: dict[str, Message], name: str, timeout_seconds: float, log: str) -> SparkleError:
+    if "error" in messages:
+        return error_from(messages["error"], name)
+    end = messages.get("end")
+    if end is None:
+        return ProviderCrashed(f"{name}: its supervising process was lost; its processes were killed{_last_words(log)}")
+    if end["reason"] == "timeout":
+        return ProviderTimeout(f"{name}: expected an answer within {timeout_seconds:g} s, got none; it was killed")
+    if end["signal"]:
+        found = signal.Signals(end["signal"]).name
+        memory = "; if nobody killed it, the machine ran out of memory" if end["signal"] == signal.SIGKILL else ""
+        return ProviderCrashed(f"{name}: its process was ended by {found}{memory}{_last_words(log)}")
+    return ProviderCrashed(f"{name}: its process ended with code {end['exit_code']} and no answer{_last_words(log)}")
+
+
+def _last_words(log: str) -> str:
+    lines = [line for line in log.splitlines() if line.strip()]
+    return f"; its last words: {lines[-1][:_LAST_WORDS_CHARS]}" if lines else ""
+
+
+def _log_tail(folder: Path) -> str:
+    tails: list[str] = []
+    for name in (SUPERVISOR_LOG_NAME, LOG_NAME):
+        with contextlib.suppress(FileNotFoundError):
+            data = (folder / name).read_bytes()
+            tails.append(data[-_LOG_SHOWN_BYTES:].decode(errors="replace"))
+    return "".join(tails).strip()
+
+
+def _name(order: AttemptOrder) -> str:
+    return f"{order.provider.capability}/{order.provider.name}"
+
+
+def _remove(folder: Path) -> None:
+    """Also where a provider took away its own rights to a folder."""
+
+    def again(function: Callable[..., object], path: str, _: object) -> None:
+        with contextlib.suppress(OSError):
+            Path(path).parent.chmod(0o700)
+            Path(path).chmod(0o700)
+            function(path)
+
+    shutil.rmtree(folder, onerror=again)

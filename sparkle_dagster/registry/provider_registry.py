@@ -1,0 +1,262 @@
+"""The front door to providers.
+
+    registry = ProviderRegistry.from_config("configs/tool_registry.yaml")
+    lipsync = registry.resolve("lipsync")
+    result = lipsync.run(request)
+
+Works without Dagster. Not here: how a file is read (``config``), what runs where (``process_host``), what follows a
+failure (``attempts``).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from contracts.artifacts import ArtifactRef
+from contracts.base import Fidelity
+from contracts.errors import ConfigError
+from contracts.media import InspectionRequest, InspectionResult
+from contracts.production import DeliveryProfile
+from contracts.tool_registry import CapabilitySettings, PlatformSettings
+from contracts.workflow import RetrySpec
+from sparkle_dagster.artifacts.local import LocalArtifactStore
+from sparkle_dagster.registry.attempts import AttemptPolicy
+from sparkle_dagster.registry.candidates import NO_OP, ProviderCandidate, ProviderCatalog
+from sparkle_dagster.registry.config import RegistryConfig, load_config
+from sparkle_dagster.registry.discovery import AnyTask, registered_tasks
+from sparkle_dagster.registry.layers import Origin, among
+from sparkle_dagster.registry.report import CapabilityReport, report_capability
+from sparkle_dagster.registry.resolved_task import Resolution, ResolvedTask, resolved_task
+from sparkle_dagster.registry.wire import ModelSpec, ProviderSpec
+from sparkle_dagster.settings import Settings, load_settings
+from sparkle_dagster.yaml_file import ValuePath
+
+DEFAULT_TIMEOUT_SECONDS = 1800.0
+INSPECTION = "media"
+"""The capability that looks into every file; it is no node and cannot be disabled."""
+
+
+class ProviderRegistry:
+    """One workspace's tasks and providers as its files configure them. Read-only once loaded."""
+
+    def __init__(self, config: RegistryConfig, settings: Settings, workspace: str) -> None:
+        self.config = config
+        self.workspace = workspace
+        self.project_settings = settings
+        self._tasks = _task_by_capability()
+        self._catalog = ProviderCatalog(config, self._tasks)
+        self._resolved: dict[tuple[Any, ...], ResolvedTask] = {}
+        self._check()
+
+    @classmethod
+    def from_config(
+        cls, path: str | Path, workspace: str | None = None, settings: Settings | None = None
+    ) -> "ProviderRegistry":
+        """Read and check a registry file with the workspace's overlay.
+
+        Args:
+            path: a relative one counts from the project's root.
+            workspace: default: what ``settings`` selects.
+            settings: default: what the environment selects for the project of ``path``.
+
+        Raises:
+            ConfigError: with file and line.
+        """
+        path = Path(path)
+        settings = settings or load_settings(path.parent if path.is_absolute() else None)
+        workspace = workspace or settings.workspace
+        config = load_config(settings.project / path, settings, workspace, sorted(_task_by_capability()))
+        return cls(config, settings, workspace)
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """As the file names them, in its order."""
+        return tuple(self.config.registry.capabilities)
+
+    @property
+    def tasks(self) -> Mapping[str, type[AnyTask]]:
+        """Every installed task by its registered name, such as ``LipSyncTask``."""
+        return registered_tasks()
+
+    @property
+    def settings(self) -> PlatformSettings:
+        """The platform's own settings; paths are absolute."""
+        return self.config.platform
+
+    @property
+    def profiles(self) -> Mapping[str, DeliveryProfile]:
+        return self.config.profiles
+
+    def explain(self, path: str | ValuePath) -> Origin:
+        """The file and line that set a value, such as ``lipsync.enabled``."""
+        return self.config.explain(path)
+
+    def store(self) -> LocalArtifactStore:
+        """This workspace's artifacts."""
+        return LocalArtifactStore(Path(self.settings.store.root), self.workspace)
+
+    def task(self, capability: str) -> type[AnyTask]:
+        """The capability's task class. Raises: ConfigError: no such capability."""
+        self._settings_of(capability)
+        return self._tasks[capability]
+
+    def is_enabled(self, capability: str) -> bool:
+        return self._settings_of(capability).enabled
+
+    def candidates(
+        self, capability: str, *, enabled: bool | None = None, provider: str | None = None
+    ) -> tuple[ProviderCandidate, ...]:
+        """What would be tried, in order: the no-op alone where the capability is off, one where it is pinned.
+
+        Args:
+            enabled: False turns it off, True on, whatever the file says; None: as the file says.
+            provider: pins one, by its name or as ``<capability>/<name>``; never over ``enabled: false``.
+        """
+        settings = self._settings_of(capability)
+        if not (settings.enabled if enabled is None else enabled):
+            return (self._catalog.candidate(capability, NO_OP),)
+        if provider is not None:
+            return (self._catalog.candidate(capability, _name_in(provider, capability)),)
+        return tuple(self._catalog.candidate(capability, name) for name in settings.providers)
+
+    def configured(self, capability: str, provider: str | None = None) -> list[dict[str, Any]]:
+        """The candidates as the files have them, for a digest: nothing of what happens to be installed here."""
+        settings = self._settings_of(capability)
+        names: Sequence[str] = settings.providers if provider is None else (_name_in(provider, capability),)
+        names = names if settings.enabled else (NO_OP,)
+        return [{"provider": name, "options": self.config.options_as_written(capability, name)} for name in names]
+
+    def lane_of(self, capability: str, provider: str | None = None) -> str:
+        """Where the provider that would be selected now wants to run: ``cpu`` or ``gpu``."""
+        candidates = self.candidates(capability, provider=provider)
+        able = [candidate for candidate in candidates if candidate.provider and candidate.unavailable is None]
+        return able[0].provider.lane if able and able[0].provider else "cpu"
+
+    def resolve(
+        self,
+        capability: str,
+        *,
+        enabled: bool | None = None,
+        provider: str | None = None,
+        retries: RetrySpec | None = None,
+        timeout_seconds: float | None = None,
+    ) -> ResolvedTask:
+        """A task whose ``run`` is selection, failover and deadline; an instance of the capability's task class.
+
+        Args:
+            enabled, provider: as for ``candidates``.
+            retries: further attempts of one provider; default none.
+            timeout_seconds: hard limit of one attempt.
+
+        Raises:
+            ConfigError: unknown capability or provider.
+        """
+        key = (capability, enabled, provider, retries, timeout_seconds)
+        if key not in self._resolved:
+            self._resolved[key] = resolved_task(self._resolution(*key))
+        return self._resolved[key]
+
+    def inspect(self, ref: ArtifactRef, *, previews: bool = True) -> InspectionResult:
+        """Facts and previews of a stored file, found in a provider's process.
+
+        Raises:
+            ProviderError: it cannot be decoded, or is more than is allowed.
+        """
+        result: InspectionResult = self.resolve(INSPECTION).run(InspectionRequest(artifact=ref, previews=previews))
+        return result
+
+    def describe(self) -> tuple[CapabilityReport, ...]:
+        """What is enabled and selected, why not the others, and what would mend it."""
+        return tuple(self._describe(capability) for capability in self.capabilities)
+
+    def _describe(self, capability: str) -> CapabilityReport:
+        settings = self._settings_of(capability)
+        listed = [self._catalog.candidate(capability, name) for name in settings.providers]
+        others = [
+            self._catalog.candidate(capability, name)
+            for name in self._catalog.names(capability)
+            if name not in settings.providers
+        ]
+        models = self.config.registry.models
+        licences = {
+            candidate.name: models[model].licence
+            for candidate in (*listed, *others)
+            if (model := getattr(candidate.options, "model", None)) in models
+        }
+        no_op = None if settings.enabled else self._catalog.candidate(capability, NO_OP)
+        place = "enabled" if no_op else "providers"
+        return report_capability(capability, listed, others, licences, no_op, self.explain((capability, place)))
+
+    def _resolution(
+        self,
+        capability: str,
+        enabled: bool | None,
+        provider: str | None,
+        retries: RetrySpec | None,
+        timeout_seconds: float | None,
+    ) -> Resolution:
+        settings = self._settings_of(capability)
+        is_on = settings.enabled if enabled is None else enabled
+        policy = AttemptPolicy(
+            retries=retries or RetrySpec(),
+            min_fidelity=settings.min_fidelity if is_on else Fidelity.STUB,  # turned off on purpose is not a failure
+            disabled=() if is_on else settings.providers,
+        )
+        return Resolution(
+            task=self._tasks[capability],
+            candidates=self.candidates(capability, enabled=enabled, provider=provider),
+            policy=policy,
+            timeout_seconds=timeout_seconds or DEFAULT_TIMEOUT_SECONDS,
+            inspector=None if capability == INSPECTION else self._inspector(),
+            store_root=Path(self.settings.store.root),
+            workspace=self.workspace,
+            models=self._models(),
+            scratch=self.project_settings.home / "scratch",
+        )
+
+    def _inspector(self) -> ProviderSpec:
+        """The first media provider that can run here; without one no output could be checked."""
+        candidates = self.candidates(INSPECTION)
+        for candidate in candidates:
+            if candidate.unavailable is None:
+                return candidate.spec
+        reasons = "; ".join(f"{candidate.name}: {candidate.unavailable}" for candidate in candidates)
+        raise self.config.error(f"no provider of {INSPECTION} can run here: {reasons}", (INSPECTION, "providers"))
+
+    def _models(self) -> dict[str, ModelSpec]:
+        return {
+            name: ModelSpec(path=self.project_settings.resolve(model.path), sha256=model.sha256, licence=model.licence)
+            for name, model in self.config.registry.models.items()
+        }
+
+    def _settings_of(self, capability: str) -> CapabilitySettings:
+        capabilities = self.config.registry.capabilities
+        if capability not in capabilities:
+            raise self.config.error(f"unknown capability {capability!r}; {among(capabilities, capability)}", ())
+        return capabilities[capability]
+
+    def _check(self) -> None:
+        if INSPECTION not in self.config.registry.capabilities:
+            raise self.config.error(f"expected a section {INSPECTION!r}: every output is inspected by it", ())
+        if not self.config.registry.capabilities[INSPECTION].enabled:
+            raise self.config.error(
+                f"{INSPECTION} cannot be disabled: every output is inspected by it", ("media", "enabled")
+            )
+        self._catalog.check()
+
+
+def _task_by_capability() -> dict[str, type[AnyTask]]:
+    tasks: dict[str, type[AnyTask]] = {}
+    for name, task in registered_tasks().items():
+        first = tasks.setdefault(task.capability, task)
+        if first is not task:
+            raise ConfigError(f"the tasks {first.__name__} and {name} both say that they are {task.capability!r}")
+    return tasks
+
+
+def _name_in(provider: str, capability: str) -> str:
+    """``mouth_warp`` of ``mouth_warp`` or ``lipsync/mouth_warp``."""
+    prefix, _, name = provider.rpartition("/")
+    if prefix not in {"", capability}:
+        raise ConfigError(f"expected a provider of {capability}, got {provider!r}")
+    return name
