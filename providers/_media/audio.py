@@ -1,0 +1,99 @@
+"""Sound out of files as float32 samples, from the first sample on; gaps in the file's own time become silence."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+
+from contracts.errors import ProviderRejected
+from providers._media.decode import Tally, audio_stream, decoded_audio
+from providers._media.limits import DEFAULT_LIMITS
+from providers._media.opening import open_media
+
+Samples = npt.NDArray[np.float32]
+
+
+def read_audio(path: Path, sample_rate_hz: int = 16_000) -> Samples:
+    """The whole sound as one mono mix: float32 (num_samples,) in [-1, 1].
+
+    Raises:
+        ProviderRejected: no audio in the file, nothing decodes, or it is outside the limits.
+    """
+    blocks = [block[0] for block in read_audio_blocks(path, sample_rate_hz=sample_rate_hz, mono=True)]
+    return np.concatenate(blocks)
+
+
+def read_audio_blocks(
+    path: Path, *, sample_rate_hz: int | None = None, mono: bool = False, block_seconds: float = 1.0
+) -> Iterator[Samples]:
+    """Blocks of float32 (num_channels, num_samples) in [-1, 1]; all but the last ``block_seconds`` long.
+
+    ``sample_rate_hz`` None keeps the file's rate. More than two channels are mixed down to stereo.
+
+    Raises:
+        ProviderRejected: as ``read_audio``.
+    """
+    tally = Tally()
+    with open_media(path) as container:
+        stream = audio_stream(container)
+        if stream is None:
+            raise ProviderRejected("expected sound, got a file without an audio stream")
+        rate_hz = sample_rate_hz or stream.codec_context.sample_rate
+        layout = "mono" if mono or stream.codec_context.channels == 1 else "stereo"
+        frames = decoded_audio(container, stream, tally=tally)
+        found = False
+        for block in _blocks(_resampled(frames, rate_hz, layout), max(1, round(block_seconds * rate_hz))):
+            found = True
+            yield block
+    if not found:
+        raise ProviderRejected(
+            f"expected sound, got a file in which none decodes ({tally.last_reason or 'it holds no samples'}); "
+            "export it again"
+        )
+
+
+def _resampled(frames: Iterator[AudioFrame], rate_hz: int, layout: str) -> Iterator[Samples]:
+    """Pieces at the asked rate and layout, (num_channels, n); a new resampler where the file changes its own."""
+    resampler: AudioResampler | None = None
+    source: tuple[str, str, int] | None = None
+    total = 0
+    for frame in frames:
+        found = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if resampler is not None and found != source:
+            yield from _arrays(resampler, None)
+            resampler = None
+        if resampler is None:
+            resampler, source = AudioResampler("fltp", layout, rate_hz), found
+        frame.pts = None
+        for piece in _arrays(resampler, frame):
+            total += piece.shape[1]
+            if total > DEFAULT_LIMITS.max_duration_seconds * rate_hz:
+                raise ProviderRejected(
+                    f"expected at most {DEFAULT_LIMITS.max_duration_seconds:.0f} s of sound, got more"
+                )
+            yield piece
+    if resampler is not None:
+        yield from _arrays(resampler, None)
+
+
+def _arrays(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[Samples]:
+    for piece in resampler.resample(frame):
+        yield np.clip(piece.to_ndarray().astype(np.float32, copy=False), -1.0, 1.0)
+
+
+def _blocks(pieces: Iterator[Samples], block_samples: int) -> Iterator[Samples]:
+    held: list[Samples] = []
+    count = 0
+    for piece in pieces:
+        held.append(piece)
+        count += piece.shape[1]
+        while count >= block_samples:
+            joined = np.concatenate(held, axis=1)
+            yield joined[:, :block_samples]
+            held = [joined[:, block_samples:]]
+            count -= block_samples
+    if count:
+        yield np.concatenate(held, axis=1)

@@ -1,0 +1,55 @@
+"""Decoded frames as BGR pictures: right matrix and range, upright, square pixels, one size."""
+
+import av.video
+import numpy as np
+import numpy.typing as npt
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from providers._media.picture_geometry import Orientation, fitted_size, orientation_of, pixel_aspect, square_size
+
+_UNSPECIFIED_COLORSPACES = frozenset({0, 2, 3})
+_SD_MAX_HEIGHT = 576
+_SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
+
+
+class BgrConverter:
+    """Converts the frames of one stream; the first frame fixes size and orientation."""
+
+    def __init__(self, stream: av.video.VideoStream, max_long_side: int | None = None) -> None:
+        self._aspect = pixel_aspect(stream)
+        self._max_long_side = max_long_side
+        self._reformatter = VideoReformatter()
+        self._size: tuple[int, int] | None = None
+        self._orientation = Orientation()
+
+    def __call__(self, frame: VideoFrame) -> npt.NDArray[np.uint8]:
+        """uint8 (H, W, 3), BGR."""
+        if self._size is None:
+            self._orientation = orientation_of(frame)
+            self._size = square_size(frame.width, frame.height, self._aspect, self._max_long_side)
+        width, height = self._size
+        converted = self._reformatter.reformat(
+            frame,
+            width=width,
+            height=height,
+            format="bgr24",
+            src_colorspace=_source_colorspace(frame),
+            dst_color_range=ColorRange.JPEG,
+            interpolation=_SCALING,
+            threads=1,
+        )
+        return self._orientation.applied(converted.to_ndarray().astype(np.uint8, copy=False))
+
+
+def shown_size(frame: VideoFrame, stream: av.video.VideoStream) -> tuple[int, int]:
+    """(width, height) as a viewer sees the frame, at full size."""
+    width, height = fitted_size(*square_size(frame.width, frame.height, pixel_aspect(stream)), None)
+    return (height, width) if orientation_of(frame).transpose else (width, height)
+
+
+def _source_colorspace(frame: VideoFrame) -> int | None:
+    """None where the frame tells it; else what players assume: BT.601 for standard definition, BT.709 above."""
+    if frame.colorspace not in _UNSPECIFIED_COLORSPACES:
+        return None
+    return Colorspace.ITU601 if frame.height <= _SD_MAX_HEIGHT else Colorspace.ITU709

@@ -1,0 +1,142 @@
+"""BGR frames into an H.264 MP4 without sound. The same frames and options give the same bytes."""
+
+import contextlib
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import av.error
+import cv2
+import numpy as np
+import numpy.typing as npt
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from contracts.errors import ProviderFailed
+from contracts.production import DeliveryProfile
+
+_THREADS = 4
+"""Fixed: x264 gives the same bytes for the same number of threads, whatever the machine has."""
+_KEYFRAME_SECONDS = 2.0
+_BT709 = 1
+_SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.BITEXACT
+
+
+class VideoWriter:
+    """Writes ``path`` when the ``with`` block ends well; leaves nothing behind when it does not.
+
+    H.264, yuv420p, BT.709, index first (faststart). An odd width or height gets one more pixel, the edge repeated.
+
+    Args:
+        width, height: size of the frames that will be written, pixels.
+        fps: constant frame rate.
+        profile: codec, preset and quality; its size and frame rate are the caller's business.
+    """
+
+    def __init__(self, path: Path, *, width: int, height: int, fps: float, profile: DeliveryProfile) -> None:
+        self.path = path
+        self.frame_count = 0
+        self._shape = (height, width, 3)
+        self._rate = exact_rate(fps)
+        self._partial = path.with_name(f".{path.name}.partial.mp4")
+        self._reformatter = VideoReformatter()
+        self._container = av.open(
+            str(self._partial), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}
+        )
+        try:
+            self._stream = self._add_stream(profile)
+        except (av.error.FFmpegError, ValueError) as error:
+            self._drop()
+            raise ProviderFailed(
+                f"expected a video encoder of this build, such as libx264, got {profile.codec!r} ({error})"
+            ) from error
+
+    def write(self, bgr: npt.NDArray[np.uint8]) -> None:
+        """Append one frame, uint8 (height, width, 3).
+
+        Raises:
+            ProviderFailed: another shape or type than announced, or the encoder refuses.
+        """
+        if bgr.shape != self._shape or bgr.dtype != np.uint8:
+            raise ProviderFailed(f"expected a uint8 frame of shape {self._shape}, got {bgr.dtype} {bgr.shape}")
+        frame = self._converted(bgr)
+        frame.pts = self.frame_count
+        frame.time_base = 1 / self._rate
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except av.error.FFmpegError as error:
+            raise ProviderFailed(f"the video encoder stopped at frame {self.frame_count}: {error}") from error
+        self.frame_count += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._drop()
+            return
+        if self.frame_count == 0:
+            self._drop()
+            raise ProviderFailed("expected at least one frame before the video is closed, got none")
+        try:
+            self._container.mux(self._stream.encode())
+            self._container.close()
+        except av.error.FFmpegError as failure:
+            self._partial.unlink(missing_ok=True)
+            raise ProviderFailed(f"the video could not be completed: {failure}") from failure
+        self._partial.replace(self.path)
+
+    def _add_stream(self, profile: DeliveryProfile) -> av.VideoStream:
+        stream = self._container.add_stream(profile.codec, rate=self._rate, options=_options(profile))
+        if not isinstance(stream, av.VideoStream):
+            raise ValueError("it encodes no video")
+        height, width, _ = self._shape
+        stream.width, stream.height = width + width % 2, height + height % 2
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.gop_size = max(1, round(self._rate * Fraction(_KEYFRAME_SECONDS)))
+        context.thread_count = _THREADS
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = ColorRange.MPEG
+        context.open()
+        return stream
+
+    def _converted(self, bgr: npt.NDArray[np.uint8]) -> VideoFrame:
+        height, width, _ = self._shape
+        if width % 2 or height % 2:
+            bgr = cv2.copyMakeBorder(bgr, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE).astype(np.uint8)
+        return self._reformatter.reformat(
+            VideoFrame.from_ndarray(np.ascontiguousarray(bgr), format="bgr24"),
+            format="yuv420p",
+            src_color_range=ColorRange.JPEG,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=_SCALING,
+            threads=1,
+        )
+
+    def _drop(self) -> None:
+        with contextlib.suppress(av.error.FFmpegError, OSError):
+            self._container.close()
+        self._partial.unlink(missing_ok=True)
+
+
+def exact_rate(fps: float) -> Fraction:
+    """The fraction that is meant: 29.97 is 30000/1001."""
+    ntsc = Fraction(round(fps) * 1000, 1001)
+    if fps != round(fps) and abs(float(ntsc) - fps) < 0.005:
+        return ntsc
+    return Fraction(fps).limit_denominator(1000)
+
+
+def _options(profile: DeliveryProfile) -> dict[str, str]:
+    options = {"crf": str(profile.crf)}
+    if profile.codec in {"libx264", "libx265"}:
+        options["preset"] = profile.preset
+    else:
+        options["b"] = "0"  # libvpx and libsvtav1: quality alone decides
+    return options

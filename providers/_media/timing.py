@@ -1,0 +1,71 @@
+"""When frames are shown. Times come from the frames themselves; their number tells nothing in a variable-rate file."""
+
+from statistics import median
+
+import av.video
+from av.audio.frame import AudioFrame
+from av.video.frame import VideoFrame
+
+from contracts.errors import ProviderRejected
+from providers._media.limits import DEFAULT_LIMITS, MediaLimits
+
+_DEFAULT_FPS = 25.0
+_RECENT = 31
+
+
+class FrameClock:
+    """Places frames on a line that starts at 0 with the first one and only goes forward."""
+
+    def __init__(self, stream: av.video.VideoStream, limits: MediaLimits = DEFAULT_LIMITS) -> None:
+        rate = stream.average_rate or stream.guessed_rate
+        self._header_seconds = float(1 / rate) if rate else 1 / _DEFAULT_FPS
+        self._limits = limits
+        self._recent: list[float] = []
+        self._last_duration_seconds = 0.0
+        self.start_seconds: float | None = None
+        """Presentation time of the first frame, as the file says."""
+        self.last_seconds = 0.0
+        self.count = 0
+
+    def place(self, frame: VideoFrame | AudioFrame) -> float | None:
+        """Seconds after the first frame; None for a frame that must be left out because it does not come later.
+
+        Raises:
+            ProviderRejected: too many frames, or too long.
+        """
+        found = frame.time if frame.pts is not None else None
+        if self.start_seconds is None:
+            self.start_seconds = found or 0.0
+            time_seconds = 0.0
+        elif found is None:
+            time_seconds = self.last_seconds + self.frame_seconds
+        else:
+            time_seconds = found - self.start_seconds
+            if time_seconds <= self.last_seconds:
+                return None
+        self._advance(frame, time_seconds)
+        return time_seconds
+
+    @property
+    def frame_seconds(self) -> float:
+        """How long the last placed frame is shown: what the file says, else the usual distance."""
+        if self._last_duration_seconds > 0:
+            return self._last_duration_seconds
+        return median(self._recent) if self._recent else self._header_seconds
+
+    @property
+    def end_seconds_exclusive(self) -> float:
+        return self.last_seconds + self.frame_seconds if self.count else 0.0
+
+    def _advance(self, frame: VideoFrame | AudioFrame, time_seconds: float) -> None:
+        if self.count:
+            self._recent = [*self._recent[-_RECENT:], time_seconds - self.last_seconds]
+        self.last_seconds = time_seconds
+        self.count += 1
+        duration = frame.duration or 0
+        self._last_duration_seconds = float(duration * frame.time_base) if duration > 0 and frame.time_base else 0.0
+        longest = self._limits.max_duration_seconds
+        if self.end_seconds_exclusive > longest:
+            raise ProviderRejected(f"expected at most {longest:.0f} s, got at least {self.end_seconds_exclusive:.0f} s")
+        if self.count > self._limits.max_frames:
+            raise ProviderRejected(f"expected at most {self._limits.max_frames} frames, got more")
