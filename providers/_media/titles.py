@@ -32,7 +32,7 @@ class TitleOverlay:
         shown_seconds: from the first frame on, fades included.
         font_path: a TrueType or OpenType file; None is the package's font, else Pillow's own, which knows only ASCII.
 
-    A letter that the font lacks is drawn without its accent, else as a box; ``missing`` lists them.
+    A letter that the font lacks is drawn without its accent, else as a box; ``missing_characters`` lists them.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class TitleOverlay:
     ) -> None:
         self.shown_seconds = shown_seconds
         font_path = font_path or packaged_font()
-        drawable, self.missing = _with_glyphs(printable(text), _font(32, font_path))
+        drawable, _ = _with_glyphs(printable(text), _font(32, font_path))
         image = _drawn_title(drawable, width, height, font_path)
         box = image.getbbox() or (0, 0, 1, 1)
         patch = np.asarray(image.crop(box), np.float32)  # (h, w, 4), RGBA
@@ -74,6 +74,11 @@ def printable(text: str) -> str:
 
 def _visible(char: str) -> str:
     return " " if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} else char
+
+
+def missing_characters(text: str, font_path: Path | None = None) -> str:
+    """The characters that the font lacks, each once."""
+    return _with_glyphs(printable(text), _font(32, font_path or packaged_font()))[1]
 
 
 def packaged_font() -> Path | None:
