@@ -1,0 +1,131 @@
+"""One pass over the decoded picture: frame times, black and frozen stretches, and the mouth."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from contracts.artifacts import Box, Span
+from providers._media.mouth_measure import MouthMeter, MouthTrack
+
+Image = npt.NDArray[np.uint8]
+
+BLACK_PIXEL, BLACK_SHARE = 26, 0.98  # the 10 % and 98 % of FFmpeg's blackdetect
+LOWER_FACE_FROM = 0.55  # of the face box's height, and as much below it: nose to chin, where speech is seen
+LOWER_FACE_UNTIL = 1.15
+STILL_SIDE_PX = 32
+STILL_BELOW = 5.0  # grey levels, in the part of the lower face that changed most: encoding noise stays under it
+LEAST_STRETCH_SECONDS = 0.2
+
+
+class TimedFrame(Protocol):
+    """A decoded frame: presentation time, uint8 (H, W, 3) BGR."""
+
+    @property
+    def time_seconds(self) -> float: ...
+
+    @property
+    def bgr(self) -> Image: ...
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Times are presentation times. ``frozen`` counts the lower face only, and is empty where no face was seen."""
+
+    times_seconds: npt.NDArray[np.float64]
+    black: tuple[Span, ...]
+    frozen: tuple[Span, ...]
+    mouth: MouthTrack
+
+    @property
+    def frame_seconds(self) -> float:
+        """The usual distance between frames; 0 for fewer than two."""
+        return float(np.median(np.diff(self.times_seconds))) if len(self.times_seconds) > 1 else 0.0
+
+    @property
+    def end_seconds(self) -> float:
+        return float(self.times_seconds[-1]) + self.frame_seconds if len(self.times_seconds) else 0.0
+
+
+def watch(frames: Iterable[TimedFrame]) -> Picture:
+    """Look at every frame once; about a second of them is held at a time."""
+    times: list[float] = []
+    mouth, freezes, black = MouthMeter(), _Freezes(), _Stretches()
+    for frame in frames:
+        times.append(frame.time_seconds)
+        mouth.add(frame.time_seconds, frame.bgr)
+        gray = np.asarray(cv2.cvtColor(frame.bgr, cv2.COLOR_BGR2GRAY), np.uint8)
+        black.add(frame.time_seconds, _is_black(gray))
+        freezes.add(frame.time_seconds, gray, mouth.places.last_box)
+    end = times[-1] + (float(np.median(np.diff(times))) if len(times) > 1 else 0.0) if times else 0.0
+    return Picture(np.array(times, np.float64), black.until(end), freezes.until(end), mouth.finish())
+
+
+def _is_black(gray: Image) -> bool:
+    return float((gray < BLACK_PIXEL).mean()) >= BLACK_SHARE
+
+
+class _Stretches:
+    """Turns a flag per frame into spans."""
+
+    def __init__(self) -> None:
+        self._spans: list[Span] = []
+        self._start: float | None = None
+
+    def add(self, time_seconds: float, flag: bool) -> None:
+        if flag and self._start is None:
+            self._start = time_seconds
+        if not flag:
+            self._close(time_seconds)
+
+    def until(self, end_seconds: float) -> tuple[Span, ...]:
+        self._close(end_seconds)
+        return tuple(self._spans)
+
+    def _close(self, end_seconds: float) -> None:
+        if self._start is not None:
+            self._spans.append(Span(start_seconds=max(0.0, self._start), end_seconds_exclusive=end_seconds))
+        self._start = None
+
+
+class _Freezes:
+    """Stretches in which the lower face stays as it was at the stretch's first frame."""
+
+    def __init__(self) -> None:
+        self._spans: list[Span] = []
+        self._first: tuple[float, Box, Image] | None = None
+
+    def add(self, time_seconds: float, gray: Image, face: Box | None) -> None:
+        if self._first is not None:
+            _, box, was = self._first
+            if _largest_change(was, _lower_face(gray, box)) < STILL_BELOW:
+                return
+            self._close(time_seconds)
+        self._first = (time_seconds, face, _lower_face(gray, face)) if face else None
+
+    def until(self, end_seconds: float) -> tuple[Span, ...]:
+        self._close(end_seconds)
+        return tuple(self._spans)
+
+    def _close(self, end_seconds: float) -> None:
+        if self._first is not None and end_seconds - self._first[0] >= LEAST_STRETCH_SECONDS:
+            self._spans.append(Span(start_seconds=max(0.0, self._first[0]), end_seconds_exclusive=end_seconds))
+        self._first = None
+
+
+def _lower_face(gray: Image, face: Box) -> Image:
+    """uint8 (STILL_SIDE_PX, STILL_SIDE_PX): averaged, so that encoding noise fades and movement stays."""
+    height, width = gray.shape
+    top, bottom = (round(face.y + face.height * share) for share in (LOWER_FACE_FROM, LOWER_FACE_UNTIL))
+    left, right = max(0, face.x), min(width, face.x + face.width)
+    part = gray[min(max(0, top), height - 1) : min(bottom, height), min(left, width - 1) : max(right, left + 1)]
+    return np.asarray(cv2.resize(part, (STILL_SIDE_PX, STILL_SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _largest_change(first: Image, second: Image) -> float:
+    """Of blocks of 2 x 2, in grey levels."""
+    change = np.abs(first.astype(np.float32) - second)
+    return float(change.reshape(STILL_SIDE_PX // 2, 2, STILL_SIDE_PX // 2, 2).mean(axis=(1, 3)).max())

@@ -1,0 +1,26 @@
+"""Decodes the finished file, measures what is seen and heard, and compares it with what was asked for.
+
+The checks by id: ``_signal_catalogue``. One path through a review: ``_signal_review``.
+"""
+
+from typing import cast
+
+from pydantic import Field
+
+from contracts.qa import QAReviewRequest, QAReviewResult
+from contracts.tasks import QAReviewTask
+
+
+class SignalQAProvider(QAReviewTask):
+    """Signal processing only: no weights, no opinion on beauty; equal files give equal reports."""
+
+    class Options(QAReviewTask.Options):
+        analysis_long_side: int = Field(
+            default=480, ge=160, le=1920, description="Pixels; the picture is analysed at this size at most."
+        )
+
+    def run(self, request: QAReviewRequest) -> QAReviewResult:
+        from providers.qa._signal_review import review
+
+        options = cast(SignalQAProvider.Options, self.options)
+        return review(request, self.context, options.analysis_long_side)
