@@ -1,5 +1,6 @@
 """One workspace as this process sees it: settings, tool registry, workflow, store. Loaded once, then read-only."""
 
+import sys
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -68,6 +69,8 @@ def load_workspace(start: Path | None = None) -> Workspace:
         ConfigError: with file and line.
     """
     settings = load_settings(start)
+    if str(settings.project) not in sys.path:
+        sys.path.append(str(settings.project))  # where `use: "my_module:MyProvider"` finds a module of the user's
     registry = ProviderRegistry.from_config(settings.project / "configs/tool_registry.yaml", settings=settings)
     workflow = load_workflow(settings.project / "configs/pipeline/workflow.yaml", registry.tasks)
     return Workspace(settings, registry, workflow)
