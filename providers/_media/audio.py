@@ -55,28 +55,47 @@ def read_audio_blocks(
         )
 
 
+class Resampling:
+    """Frames of any format to pieces of float32 (num_channels, n) in [-1, 1] at one rate and layout.
+
+    Args:
+        layout: ``mono`` or ``stereo``; more channels are mixed down.
+    """
+
+    def __init__(self, rate_hz: int, layout: str) -> None:
+        self._rate_hz = rate_hz
+        self._layout = layout
+        self._resampler: AudioResampler | None = None
+        self._source: tuple[str, str, int] | None = None
+
+    def push(self, frame: AudioFrame) -> Iterator[Samples]:
+        """What is ready after ``frame``; a new resampler where the file changes its own format."""
+        found = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if found != self._source:
+            yield from self.flush()
+            self._source = found
+        if self._resampler is None:
+            self._resampler = AudioResampler("fltp", self._layout, self._rate_hz)
+        frame.pts = None
+        yield from _arrays(self._resampler, frame)
+
+    def flush(self) -> Iterator[Samples]:
+        """What the resampler still holds."""
+        if self._resampler is not None:
+            yield from _arrays(self._resampler, None)
+            self._resampler = None
+
+
 def _resampled(frames: Iterator[AudioFrame], rate_hz: int, layout: str) -> Iterator[Samples]:
-    """Pieces at the asked rate and layout, (num_channels, n); a new resampler where the file changes its own."""
-    resampler: AudioResampler | None = None
-    source: tuple[str, str, int] | None = None
+    resampling = Resampling(rate_hz, layout)
     total = 0
     for frame in frames:
-        found = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if resampler is not None and found != source:
-            yield from _arrays(resampler, None)
-            resampler = None
-        if resampler is None:
-            resampler, source = AudioResampler("fltp", layout, rate_hz), found
-        frame.pts = None
-        for piece in _arrays(resampler, frame):
+        for piece in resampling.push(frame):
             total += piece.shape[1]
             if total > DEFAULT_LIMITS.max_duration_seconds * rate_hz:
-                raise ProviderRejected(
-                    f"expected at most {DEFAULT_LIMITS.max_duration_seconds:.0f} s of sound, got more"
-                )
+                raise ProviderRejected(f"expected up to {DEFAULT_LIMITS.max_duration_seconds:.0f} s of sound, got more")
             yield piece
-    if resampler is not None:
-        yield from _arrays(resampler, None)
+    yield from resampling.flush()
 
 
 def _arrays(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[Samples]:

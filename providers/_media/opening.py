@@ -19,7 +19,7 @@ import av.stream
 from contracts.errors import ProviderRejected
 from providers._media.allowed import AUDIO_CODECS, CONTAINERS, COVER_CODECS, DECODERS, VIDEO_CODECS
 from providers._media.limits import DEFAULT_LIMITS, MediaLimits
-from providers._media.signatures import FileKind, kind_of, refusal_of
+from providers._media.signatures import FileKind, kind_of, refusal_of, text_of
 
 _SNIFFED_BYTES = 64 * 1024
 
@@ -28,6 +28,12 @@ def sniff(path: Path) -> FileKind:
     """What a file is by its first bytes; names and endings count for nothing."""
     with _regular_file(path, DEFAULT_LIMITS) as file:
         return kind_of(file.read(_SNIFFED_BYTES))
+
+
+def read_text_start(path: Path, max_chars: int = DEFAULT_LIMITS.max_text_chars) -> str:
+    """The beginning of a text; empty for what is no text."""
+    with _regular_file(path, DEFAULT_LIMITS) as file:
+        return (text_of(file.read(_SNIFFED_BYTES)) or "")[:max_chars]
 
 
 @contextmanager

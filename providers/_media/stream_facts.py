@@ -91,12 +91,13 @@ class AudioFacts:
         self._start_seconds: float | None = None
         self._sample_count = 0
         self._seconds = 0.0
-        self._first: AudioFrame | None = None
+        self._rate_hz = 0
+        self._channels = 0
 
     def add(self, frame: AudioFrame) -> None:
-        if self._first is None:
-            self._first = frame
+        if self._start_seconds is None:
             self._start_seconds = frame.time if frame.pts is not None else 0.0
+            self._rate_hz, self._channels = frame.sample_rate, frame.layout.nb_channels
         self._sample_count += frame.samples
         self._seconds += frame.samples / frame.sample_rate
         if self._seconds > self._limits.max_duration_seconds:
@@ -104,12 +105,12 @@ class AudioFacts:
 
     def info(self) -> AudioInfo | None:
         """None when no sample decoded."""
-        if self._first is None or self._sample_count == 0:
+        if self._sample_count == 0:
             return None
         return AudioInfo(
             codec=stream_codec(self._stream),
-            sample_rate_hz=self._first.sample_rate,
-            channels=self._first.layout.nb_channels,
+            sample_rate_hz=self._rate_hz,
+            channels=self._channels,
             sample_count=self._sample_count,
             duration_seconds=round(self._seconds, 6),
             start_seconds=round(self._start_seconds or 0.0, 6),

@@ -1,0 +1,42 @@
+"""Looks at any file: facts by decoding it once, previews of what it holds. It judges nothing and changes nothing."""
+
+import io
+from pathlib import Path
+
+from contracts.artifacts import ArtifactRef, MediaInfo
+from contracts.media import InspectionRequest, InspectionResult
+from contracts.tasks import MediaInspectionTask
+
+
+class PyAVInspectionProvider(MediaInspectionTask):
+    """Facts and previews with PyAV and Pillow."""
+
+    def run(self, request: InspectionRequest) -> InspectionResult:
+        """Raises: ProviderRejected: media that does not open, holds nothing that decodes, or is outside the limits."""
+        from providers._media.survey import survey
+
+        path = self.context.artifacts.fetch(request.artifact)
+        if request.previews:
+            return self._with_previews(path)
+        return self._result(survey(path), path)
+
+    def _with_previews(self, path: Path) -> InspectionResult:
+        from providers._media.previews import inspected, picture_poster_jpeg
+
+        info, previews = inspected(path)
+        poster = picture_poster_jpeg(path) if info.kind == "image" else previews.poster()
+        return self._result(info, path).model_copy(
+            update={
+                "poster": self._stored(poster, "image/jpeg"),
+                "contact_sheet": self._stored(previews.contact_sheet(), "image/jpeg"),
+                "waveform": self._stored(previews.waveform(), "image/png"),
+            }
+        )
+
+    def _result(self, info: MediaInfo, path: Path) -> InspectionResult:
+        from providers._media.opening import read_text_start
+
+        return InspectionResult(provider="pyav", info=info, text=read_text_start(path) if info.kind == "text" else None)
+
+    def _stored(self, preview: bytes | None, media_type: str) -> ArtifactRef | None:
+        return None if preview is None else self.context.artifacts.put(io.BytesIO(preview), media_type)
