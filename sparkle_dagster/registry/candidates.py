@@ -1,6 +1,5 @@
 """The providers a configuration may choose from: class, options, whether they can run here. Not here: running one."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +83,9 @@ class ProviderCatalog:
                 if name in settings.providers[:index]:
                     raise self._config.error(f"{capability}: {name!r} is listed twice", place)
                 self.candidate(capability, name, place)
-            if not settings.enabled and NO_OP not in self.names(capability):
+            if NO_OP in self.names(capability):
+                self.candidate(capability, NO_OP)
+            elif not settings.enabled:
                 message = f"{capability} has no provider {NO_OP!r}, so it cannot be disabled"
                 raise self._config.error(message, (capability, "enabled"))
         for capability, providers in registry.providers.items():
@@ -118,6 +119,13 @@ class ProviderCatalog:
             self._found[key] = self._build(capability, name, place or (capability, "providers"))
         return self._found[key]
 
+    def shown(self, capability: str, name: str) -> ProviderCandidate:
+        """As ``candidate``; one that is installed and wrong, which nothing selects, is shown with its problem."""
+        try:
+            return self.candidate(capability, name)
+        except ConfigError as error:
+            return ProviderCandidate(capability, name, "", None, ProviderOptions(), error.message)
+
     def _build(self, capability: str, name: str, place: tuple[str | int, ...]) -> ProviderCandidate:
         written = dict(self._config.registry.providers.get(capability, {}).get(name, {}))
         use = written.pop("use", None)
@@ -142,8 +150,3 @@ class ProviderCatalog:
         except ValidationError as error:
             prefix = ("providers", capability, name)
             raise located(error, provider.Options, self._config.document, prefix) from error
-
-    def selected(self, capability: str) -> Iterator[ProviderCandidate]:
-        """The configured candidates in their order."""
-        for name in self._config.registry.capabilities[capability].providers:
-            yield self.candidate(capability, name)

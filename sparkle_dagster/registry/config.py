@@ -80,7 +80,9 @@ def located(
     error: ValidationError, model: type[BaseModel], document: LayeredDocument | LocatedDocument, prefix: ValuePath = ()
 ) -> ConfigError:
     """The first problem of a validation as one line with file and line, naming the known keys for an unknown one."""
-    first = error.errors(include_url=False)[0]
+    problems = error.errors(include_url=False)
+    # A misspelt key is also a missing one; naming the wrong key is what helps.
+    first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     place: Location = first["loc"]
     path = (*prefix, *(place[1:] if place[:1] == ("capabilities",) else place))
     if first["type"] == "extra_forbidden":

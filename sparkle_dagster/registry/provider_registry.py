@@ -173,7 +173,7 @@ class ProviderRegistry:
         settings = self._settings_of(capability)
         listed = [self._catalog.candidate(capability, name) for name in settings.providers]
         others = [
-            self._catalog.candidate(capability, name)
+            self._catalog.shown(capability, name)
             for name in self._catalog.names(capability)
             if name not in settings.providers
         ]

@@ -194,7 +194,10 @@ def test_what_a_provider_wrote_is_inspected_and_the_facts_stand_in_the_result(
     assert made.media.audio.sample_rate_hz == 16_000
     inspection = outcome.inspections[made.digest]
     assert inspection["info"]["audio"]["sample_count"] == made.media.audio.sample_count
-    assert registry.store().open(registry.inspect(made).waveform).read() == b"waveform"
+    preview = registry.inspect(made).waveform
+    assert preview is not None
+    with registry.store().open(preview) as stream:
+        assert stream.read() == b"waveform"
 
 
 @pytest.mark.parametrize(
