@@ -97,7 +97,7 @@ def _sources(entries: object, declared: list[Declared]) -> dict[str, Source]:
     for entry in entries if isinstance(entries, list) else []:
         if isinstance(entry, dict) and isinstance(entry.get("id"), str):
             sources[entry["id"]] = Source(None, None)
-    for node in reversed(declared):  # of two with one id, the first counts
+    for node in declared:
         sources[node.spec.id] = Source(node.task.result_type if node.task else None, node.spec.outputs[0])
     sources[UPLOAD] = Source(UploadResult, None)
     return sources

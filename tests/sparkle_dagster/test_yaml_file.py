@@ -16,7 +16,7 @@ DOCUMENT = """\
 # a comment
 name: first
 settings:
-  port: 3000
+  size: 3000
   hosts: [one, two]
 nodes:
   - id: a
@@ -32,11 +32,11 @@ def test_values_are_plain_and_have_their_line() -> None:
     document = parse_document(DOCUMENT, "configs/a.yaml")
     assert document.data == {
         "name": "first",
-        "settings": {"port": 3000, "hosts": ["one", "two"]},
+        "settings": {"size": 3000, "hosts": ["one", "two"]},
         "nodes": [{"id": "a", "note": "several\nlines\n"}, {"id": "b", "odd key": {"x": {"y": 1}}}],
     }
     assert type(document.data["name"]) is str
-    assert type(document.data["settings"]["port"]) is int
+    assert type(document.data["settings"]["size"]) is int
     assert document.line_of(("name",)) == 2
     assert document.line_of(("settings", "hosts", 1)) == 5
     assert document.line_of(("nodes", 0)) == 7
@@ -58,7 +58,7 @@ def test_a_place_that_is_not_there_has_the_line_of_its_nearest_parent(path: tupl
 
 
 def test_an_error_of_a_document_names_file_and_line() -> None:
-    error = parse_document(DOCUMENT, "configs/a.yaml").error("too low", ("settings", "port"))
+    error = parse_document(DOCUMENT, "configs/a.yaml").error("too low", ("settings", "size"))
     assert str(error) == "configs/a.yaml:4: too low"
 
 
@@ -191,6 +191,13 @@ def test_a_file_is_named_as_the_user_would_type_it(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     assert load_document(path).file == "configs/a.yaml"
     assert load_document(Path("configs/a.yaml")).file == "configs/a.yaml"
+
+
+def test_json_may_begin_with_a_byte_order_mark_and_hold_tabs(tmp_path: Path) -> None:
+    text = '\ufeff\t{\t"a"\t:\t[\t1\t,\t{\t}\t]\t,\r\n\t"b"\t:\n\t\tnull\t}\t\n'
+    document = load_document(write(tmp_path / "a.json", text.encode()))
+    assert document.data == {"a": [1, {}], "b": None}
+    assert document.line_of(("b",)) == 2
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:

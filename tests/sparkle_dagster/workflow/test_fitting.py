@@ -58,6 +58,7 @@ NOT_FITTING = [
     (str | int, str),
     (tuple[str, ...], tuple[int, ...]),
     (tuple[str, ...], tuple[str, str]),
+    (tuple[str, ...], tuple[str, Any]),
     (tuple[str, str], tuple[str]),
     (tuple, tuple[str, ...]),
     (list[str], tuple[str, ...]),

@@ -178,6 +178,22 @@ nodes:
     assert "n_b -.-> n_a" in workflow_graph_mermaid(workflow)
 
 
+def test_among_equals_the_order_of_the_file_counts(load: Load) -> None:
+    line = "  - {{id: {0}, task: ScriptGenerationTask, inputs: {{audio_track: upload.audio_track}}, outputs: [{0}]}}\n"
+    workflow = load("name: wide\nnodes:\n" + "".join(line.format(name) for name in "cadbe"))
+    assert [node.id for node in workflow.nodes] == list("cadbe")
+
+
+def test_the_digest_of_a_file_stays_for_ever(load: Load) -> None:
+    """Results are stored under it: a new release must not change it, whatever keys it brings."""
+    workflow = load("""\
+name: small
+nodes:
+  - {id: a, task: ScriptGenerationTask, inputs: {audio_track: upload.audio_track}, outputs: [a], timeout: 90s}
+""")
+    assert workflow.definition_digest == "5e7949a522e4ad8dbc6368308ec7730f5213ea96c6d823664a5e16b4e5496ab0"
+
+
 def test_what_is_not_said_has_defaults(load: Load) -> None:
     workflow = load("""\
 name: small
