@@ -48,6 +48,8 @@ class MouthLandmarks:
     chin: float
     """v of the chin's lowest point."""
     confidence: float
+    parting: float = 0.0
+    """How much dark or teeth shows around the lip line, 0 for closed lips; only good to compare one face's pictures."""
     doubt: str = ""
     """What speaks most against animating this mouth, when the confidence is low; for people."""
 
@@ -104,6 +106,7 @@ def locate_mouth(bgr: Image, face: Face) -> MouthLandmarks | None:
         lower_inner=lower,
         chin=max(1.3, (chin_row - float(centre[1])) / half_width),
         confidence=confidence,
+        parting=_parting(lab, traced),
         doubt=doubt,
     )
 
@@ -173,6 +176,20 @@ def lips_below_line(lab: Floats, traced: PatchMouth) -> float:
     if dark < 0.05 or red.sum() < 300:
         return 0.0
     return float(np.sum(red * rows) / np.sum(red)) - float(np.mean(traced.lower_px))
+
+
+def _parting(lab: Floats, traced: PatchMouth) -> float:
+    """See ``MouthLandmarks.parting``: darkness near the line, and redness that drops towards it."""
+    quarter = (traced.right_px - traced.left_px) // 4
+    columns = np.arange(traced.left_px + quarter, traced.right_px - quarter + 1)
+    middle = np.round((traced.upper_px + traced.lower_px) / 2).astype(int)[columns - traced.left_px]
+
+    def band(*heights: int) -> Floats:
+        return np.concatenate([lab[np.clip(middle + height, 0, PATCH_HEIGHT_PX - 1), columns] for height in heights])
+
+    dark = np.clip(0.72 - band(*range(-18, 19, 3))[:, 0] / skin_tone(lab).lightness, 0, None)
+    red_drop = np.median(band(-20, -16, 16, 20)[:, 1]) - np.median(band(-4, 0, 4)[:, 1])
+    return float(2 * np.mean(dark) + np.clip(red_drop / 10, 0, 1))
 
 
 def _falling(value: float, good: float, bad: float) -> float:

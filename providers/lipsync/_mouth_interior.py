@@ -29,7 +29,12 @@ class MouthInterior:
     """Paints between the lips of one region."""
 
     def __init__(self, source: Image, v: Floats, pixel: float, *, own_teeth: bool) -> None:
-        """The colours follow the light that lies on the skin of ``source``. ``pixel`` is the size of a pixel in half widths; ``v`` the region's coordinate, float32 (h, w)."""
+        """The colours follow the light that lies on the skin of ``source``.
+
+        Args:
+            v: the region's coordinate, float32 (h, w).
+            pixel: size of a pixel in half widths.
+        """
         self._source = source
         self._v = v
         self._own_teeth = own_teeth
@@ -124,4 +129,4 @@ def _bounds(mask: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
 
 
 def _as_image(picture: Floats) -> Image:
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    return np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)

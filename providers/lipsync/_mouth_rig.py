@@ -64,7 +64,7 @@ class MouthRig:
         self._u, self._v = self._mouth_coordinates()
         self._table_u = np.linspace(-1.25, 1.25, TABLE_SIZE, dtype=np.float32)
         self._rest_upper, self._rest_lower = self._rest_contours()
-        self._meeting = self._rest_upper + MEETING_SHARE * (self._rest_lower - self._rest_upper)
+        self._meeting = self._rest_upper + np.float32(MEETING_SHARE) * (self._rest_lower - self._rest_upper)
         self._bulge = np.asarray(np.clip(1 - self._table_u**2, 0, 1) ** 0.8, np.float32)
         self._is_parted = mouth.gap > PARTED_GAP
         self._widest = WIDEST_GAP_SMILING if self._is_parted else WIDEST_GAP
@@ -96,6 +96,11 @@ class MouthRig:
     def _highest_upper(self) -> Floats:
         """A smile's upper lip is as high as it goes; a closed mouth's may rise."""
         return self._rest_upper if self._is_parted else self._rest_upper - np.float32(1.0)
+
+    @property
+    def coordinates(self) -> tuple[Floats, Floats]:
+        """u and v of each pixel of the region."""
+        return self._u, self._v
 
     @property
     def _rows(self) -> slice:

@@ -1,0 +1,180 @@
+"""Follow one face through the frames of a video: a similarity transform per frame, by corners of the upper face.
+
+Corners are followed from a key frame, not from frame to frame, so that errors do not add up; a new key is taken when
+the face has grown, shrunk or rolled. Not here: turning of the head (a similarity cannot express it; it shows as a
+face that the detector no longer finds), nor the mouth.
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from providers._media.faces import Face, Image, choose_face, find_faces
+
+Transform = npt.NDArray[np.float64]
+Points = npt.NDArray[np.float32]
+
+LOOK_EVERY_FRAMES = 5
+MAX_CORNERS = 120
+MIN_CORNERS = 10
+MIN_AGREEING_SHARE = 0.45
+UPPER_FACE = (0.10, 0.06, 0.90, 0.64)  # left, top, right, bottom in shares of the face's box: no lips, no jaw
+NEW_KEY_SCALE, NEW_KEY_ROLL_DEGREES = 0.10, 6.0
+BACK_AND_FORTH_PX = 1.0
+SAME_FACE_DISTANCE = 0.4  # of the face's width
+TRACKING_LONG_SIDE_PX = 720
+
+
+@dataclass(frozen=True)
+class Track:
+    """Where the face is in one frame.
+
+    ``shot`` counts the stretches in which one face is followed without a break, from 0; -1 while there is none.
+    ``transform`` (2, 3) maps pixels of the shot's first frame to pixels of this one. ``face`` is what the detector
+    saw, in the frames in which it looked; ``looked`` tells those.
+    """
+
+    shot: int
+    transform: Transform | None
+    agreement: float
+    """Share of the corners that move as one, 0..1."""
+    looked: bool
+    face: Face | None
+
+
+@dataclass(frozen=True)
+class _Key:
+    gray: Image
+    corners: Points
+    transform: Transform  # from the shot's first frame to this key, in tracking pixels
+
+
+class FaceTracker:
+    """Feed frames in order of time. ``speaker`` picks a face from the left where several are seen."""
+
+    def __init__(self, speaker: int | None = None) -> None:
+        self._speaker = speaker
+        self._count = 0
+        self._shot = -1
+        self._scale = 1.0
+        self._first_face: Face | None = None
+        self._key: _Key | None = None
+        self._last: Transform | None = None
+
+    def update(self, bgr: Image) -> Track:
+        """The face in the next frame, uint8 (H, W, 3) of one size."""
+        gray = self._gray(bgr)
+        look = self._count % LOOK_EVERY_FRAMES == 0
+        self._count += 1
+        followed = self._follow(gray)
+        if followed is not None:
+            transform, agreement = followed
+            face = self._look_again(bgr, transform) if look else None
+            return Track(self._shot, self._full_size(transform), agreement, look, face)
+        self._key = None
+        if not look:
+            return Track(-1, None, 0.0, False, None)
+        return self._begin(bgr, gray)
+
+    def _gray(self, bgr: Image) -> Image:
+        self._scale = min(1.0, TRACKING_LONG_SIDE_PX / max(bgr.shape[:2]))
+        gray = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
+        if self._scale < 1:
+            gray = cv2.resize(gray, None, fx=self._scale, fy=self._scale, interpolation=cv2.INTER_AREA)
+        return np.asarray(gray, np.uint8)
+
+    def _begin(self, bgr: Image, gray: Image) -> Track:
+        """Start a shot where a face is seen."""
+        face = choose_face(find_faces(bgr), self._speaker)
+        if face is None:
+            return Track(-1, None, 0.0, True, None)
+        identity = np.eye(2, 3)
+        key = self._new_key(gray, face, identity)
+        if key is None:
+            return Track(-1, None, 0.0, True, face)
+        self._shot += 1
+        self._first_face, self._key, self._last = face, key, identity
+        return Track(self._shot, identity, 1.0, True, face)
+
+    def _follow(self, gray: Image) -> tuple[Transform, float] | None:
+        """The transform from the shot's first frame, tracking pixels, and the agreement; None when lost."""
+        key, last, face = self._key, self._last, self._first_face
+        if key is None or last is None or face is None:
+            return None
+        from_key = compose(last, inverse(key.transform))
+        guess = cv2.transform(key.corners[:, None], from_key).astype(np.float32)
+        found, agreement = _moved(key.gray, gray, key.corners, guess)
+        if found is None:
+            return None
+        transform = compose(found, key.transform)
+        self._last = transform
+        if _has_changed(found) or agreement < 0.7:
+            self._key = self._new_key(gray, face, transform) or key
+        return transform, agreement
+
+    def _new_key(self, gray: Image, first_face: Face, transform: Transform) -> _Key | None:
+        """Corners of the upper face in this frame; None when there are too few."""
+        left, top, right, bottom = UPPER_FACE
+        outline = np.array(
+            [first_face.point(*place) for place in ((left, top), (right, top), (right, bottom), (left, bottom))]
+        )
+        outline = cv2.transform(outline[:, None] * self._scale, transform)[:, 0]
+        mask = np.zeros(gray.shape, np.uint8)
+        cv2.fillConvexPoly(mask, np.round(outline).astype(np.int32), 255)
+        corners = cv2.goodFeaturesToTrack(gray, MAX_CORNERS, 0.01, 4, mask=mask)
+        if corners is None or len(corners) < MIN_CORNERS:
+            return None
+        return _Key(gray, np.asarray(corners[:, 0], np.float32), transform)
+
+    def _look_again(self, bgr: Image, transform: Transform) -> Face | None:
+        """The detector's face nearest to where the track says it is; None when there is none."""
+        if self._first_face is None:
+            return None
+        expected = cv2.transform(np.array([[self._first_face.centre]]), self._full_size(transform))[0, 0]
+        size = self._first_face.box.width * scale_of(transform)
+        faces = [(float(np.hypot(*(np.array(face.centre) - expected))), face) for face in find_faces(bgr)]
+        near = [item for item in faces if item[0] < SAME_FACE_DISTANCE * size]
+        return min(near, key=lambda item: item[0])[1] if near else None
+
+    def _full_size(self, transform: Transform) -> Transform:
+        return np.hstack([transform[:, :2], transform[:, 2:] / self._scale])
+
+
+def _moved(before: Image, after: Image, corners: Points, guess: Points) -> tuple[Transform | None, float]:
+    """The similarity that most corners follow from one picture to another, and their share."""
+    options = {"winSize": (21, 21), "maxLevel": 3}
+    moved, seen, _ = cv2.calcOpticalFlowPyrLK(
+        before, after, corners[:, None], guess.copy(), flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **options
+    )
+    back, seen_back, _ = cv2.calcOpticalFlowPyrLK(
+        after, before, moved, corners[:, None].copy(), flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **options
+    )
+    apart = np.linalg.norm(back[:, 0] - corners, axis=1)
+    good = (seen[:, 0] == 1) & (seen_back[:, 0] == 1) & (apart < BACK_AND_FORTH_PX)
+    if np.count_nonzero(good) < MIN_CORNERS:
+        return None, 0.0
+    found, agreeing = cv2.estimateAffinePartial2D(corners[good], moved[good, 0], ransacReprojThreshold=1.5)
+    share = float(np.count_nonzero(agreeing)) / len(corners) if found is not None else 0.0
+    return (found, share) if share >= MIN_AGREEING_SHARE else (None, share)
+
+
+def _has_changed(transform: Transform) -> bool:
+    roll = math.degrees(math.atan2(transform[1, 0], transform[0, 0]))
+    return abs(scale_of(transform) - 1) > NEW_KEY_SCALE or abs(roll) > NEW_KEY_ROLL_DEGREES
+
+
+def scale_of(transform: Transform) -> float:
+    return math.hypot(float(transform[0, 0]), float(transform[1, 0]))
+
+
+def compose(outer: Transform, inner: Transform) -> Transform:
+    """The transform that does ``inner`` first, then ``outer``."""
+    linear = outer[:, :2] @ inner[:, :2]
+    return np.hstack([linear, outer[:, :2] @ inner[:, 2:] + outer[:, 2:]])
+
+
+def inverse(transform: Transform) -> Transform:
+    return np.asarray(cv2.invertAffineTransform(transform), np.float64)

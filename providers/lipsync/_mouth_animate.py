@@ -1,0 +1,100 @@
+"""From a request to a result: choose photo or video, render, store, and say honestly what was done."""
+
+import io
+from pathlib import Path
+
+from contracts.base import Fidelity, canonical_json
+from contracts.context import ProviderContext
+from contracts.errors import ProviderRejected
+from contracts.lipsync import LipSyncMetrics, LipSyncRequest, LipSyncResult
+from providers._media.opening import sniff
+from providers._media.probe import probe
+from providers.lipsync._mouth_drive import MouthDrive
+from providers.lipsync._mouth_photo import render_photo
+from providers.lipsync._mouth_rendered import NothingToAnimate, Rendered
+from providers.lipsync._mouth_shots import ranges
+from providers.lipsync._mouth_video import output_fps, render_video
+
+PROVIDER = "mouth_warp"
+
+
+def animate(request: LipSyncRequest, context: ProviderContext, lead_seconds: float) -> LipSyncResult:
+    """See ``MouthWarpProvider.run``."""
+    face = context.artifacts.fetch(request.video_stub)
+    is_photo = sniff(face) == "picture"
+    fps = request.production.profile.fps if is_photo else _video_fps(face, request)
+    drive = MouthDrive(request, context.artifacts, fps, lead_seconds)
+    target = context.temp_dir / "aligned.mp4"
+    try:
+        rendered = _rendered(face, target, drive, request, context, is_photo=is_photo)
+    except NothingToAnimate as nothing:
+        return _handed_on(request, str(nothing))
+    video = context.artifacts.put(target, "video/mp4")
+    target.unlink()
+    curve = canonical_json(drive.curve(rendered.openings).model_dump(mode="json"))
+    untouched = ranges(rendered.reasons)
+    return LipSyncResult(
+        provider=PROVIDER,
+        fidelity=Fidelity.REAL if rendered.is_complete else Fidelity.DEGRADED,
+        notes=_notes(rendered, fps),
+        aligned_video=video,
+        audio_track=request.audio_track,
+        metrics=LipSyncMetrics(
+            frame_count=len(rendered.reasons),
+            animated_frame_count=rendered.animated_frame_count,
+            fps=fps,
+            face_confidence=rendered.confidence,
+        ),
+        untouched=untouched,
+        mouth_curve=context.artifacts.put(io.BytesIO(curve), "application/json"),
+    )
+
+
+def _video_fps(face: Path, request: LipSyncRequest) -> float:
+    media = request.video_stub.media or probe(face)
+    if media.video is None:
+        raise ProviderRejected(f"expected a picture or a video of a face, got {media.kind}")
+    return output_fps(media.video, request.production.profile)
+
+
+def _rendered(
+    face: Path, target: Path, drive: MouthDrive, request: LipSyncRequest, context: ProviderContext, *, is_photo: bool
+) -> Rendered:
+    profile = request.production.profile
+    if not is_photo:
+        return render_video(
+            face,
+            target,
+            drive,
+            profile,
+            request.speaker,
+            request.no_face_policy,
+            context.temp_dir,
+            context.progress,
+        )
+    try:
+        return render_photo(face, target, drive, profile, request.speaker, context.progress)
+    except NothingToAnimate as nothing:
+        if request.no_face_policy == "fail":
+            raise ProviderRejected(
+                f"expected a photo with a face that can be animated (no_face_policy is 'fail'), but {nothing}"
+            ) from nothing
+        raise
+
+
+def _handed_on(request: LipSyncRequest, reason: str) -> LipSyncResult:
+    """The face as it came: no broken mouth is painted."""
+    return LipSyncResult(
+        provider=PROVIDER,
+        fidelity=Fidelity.PASSTHROUGH,
+        notes=(f"Nothing could be animated: {reason}. The face is shown as it came.",),
+        aligned_video=request.video_stub,
+        audio_track=request.audio_track,
+    )
+
+
+def _notes(rendered: Rendered, fps: float) -> tuple[str, ...]:
+    if rendered.is_complete:
+        return ()
+    frames = len(rendered.reasons) - rendered.animated_frame_count
+    return (f"{frames / fps:.1f} s are shown as they came, because the mouth could not be animated well there.",)

@@ -1,0 +1,29 @@
+"""Lip-sync without weights, on a CPU: the lower face is warped and the inside of the mouth drawn, led by the phones.
+
+Good for frontal photos and videos. Where it cannot do well it leaves the frames as they are and says so.
+"""
+
+from typing import cast
+
+from pydantic import Field
+
+from contracts.lipsync import LipSyncRequest, LipSyncResult
+from contracts.tasks import LipSyncTask, ProviderOptions
+
+
+class MouthWarpProvider(LipSyncTask):
+    """A photo or a frontal video and a voice in, a face that speaks out."""
+
+    class Options(ProviderOptions):
+        lead_ms: float = Field(default=30.0, ge=-200, le=200, description="How far the lips run ahead of the sound.")
+
+    def run(self, request: LipSyncRequest) -> LipSyncResult:
+        """Animate what can be animated; hand the face on, labelled, when nothing can.
+
+        Raises:
+            ProviderRejected: voice or face cannot be read, or a face is missing and ``no_face_policy`` is ``fail``.
+        """
+        from providers.lipsync._mouth_animate import animate
+
+        options = cast(MouthWarpProvider.Options, self.options)
+        return animate(request, self.context, options.lead_ms / 1000)
