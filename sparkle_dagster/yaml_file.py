@@ -80,14 +80,15 @@ def load_document(path: Path) -> LocatedDocument:
 
 def parse_document(text: str, file: str, *, is_json: bool = False) -> LocatedDocument:
     """As ``load_document``, of text; ``file`` is only named in errors."""
-    strict = _strict_json(text, file) if is_json else None
+    if is_json:
+        _check_json(text, file)
     # Valid JSON has tabs between tokens only, where YAML's scanner does not take them.
     reader = _Reader(file, text.replace("\t", " ") if is_json else text)
     data = reader.read()
     if not isinstance(data, dict):
         found = "an empty file" if data is None else _kind_of(data)
         raise ConfigError(f"expected a mapping at the top, got {found}", file=file, line=1)
-    return LocatedDocument(data=data if strict is None else strict, file=file, lines=reader.lines)
+    return LocatedDocument(data=data, file=file, lines=reader.lines)
 
 
 def shown_path(path: Path) -> str:
@@ -96,12 +97,14 @@ def shown_path(path: Path) -> str:
     return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
 
 
-def _strict_json(text: str, file: str) -> dict[str, Any]:
+def _check_json(text: str, file: str) -> None:
+    """Refuse what is YAML but not JSON; the values are read in one way for both."""
+
     def refuse(constant: str) -> NoReturn:
         raise ConfigError(f"expected a finite number, got {constant}", file=file)
 
     try:
-        return json.loads(text, parse_constant=refuse)
+        json.loads(text, parse_constant=refuse)
     except json.JSONDecodeError as error:
         message = f"expected JSON: {error.msg} (column {error.colno})"
         raise ConfigError(message, file=file, line=error.lineno) from error

@@ -32,7 +32,8 @@ def no_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 def chain(no_steps: None) -> None:
     @upgrades(Clip, 1)
     def _name_is_title(document: Document) -> Document:
-        return {"title": document["name"], "length_ms": document["length_ms"]}
+        document["title"] = document.pop("name")
+        return document
 
     @upgrades(Clip, 2)
     def _seconds(document: Document) -> Document:
