@@ -6,6 +6,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from contracts.errors import ConfigError
 from contracts.events import NodeRecord
 from contracts.production import TaskResult
 from contracts.upload import UploadResult
@@ -72,8 +73,17 @@ def load_workspace(start: Path | None = None) -> Workspace:
     if str(settings.project) not in sys.path:
         sys.path.append(str(settings.project))  # where `use: "my_module:MyProvider"` finds a module of the user's
     registry = ProviderRegistry.from_config(settings.project / "configs/tool_registry.yaml", settings=settings)
-    workflow = load_workflow(settings.project / "configs/pipeline/workflow.yaml", registry.tasks)
+    workflow = load_workflow(_workflow_file(settings.project / "configs/pipeline"), registry.tasks)
     return Workspace(settings, registry, workflow)
+
+
+def _workflow_file(folder: Path) -> Path:
+    """``workflow.yaml`` or, the same document, ``workflow.json``."""
+    found = [path for path in (folder / "workflow.yaml", folder / "workflow.json") if path.is_file()]
+    if len(found) != 1:
+        names = " and ".join(path.name for path in found) or "neither"
+        raise ConfigError(f"expected one of workflow.yaml and workflow.json, found {names}", file="configs/pipeline")
+    return found[0]
 
 
 @cache
