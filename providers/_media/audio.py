@@ -10,8 +10,8 @@ from av.audio.resampler import AudioResampler
 
 from contracts.errors import ProviderRejected
 from providers._media.decode import Tally, audio_stream, decoded_audio
-from providers._media.limits import DEFAULT_LIMITS
 from providers._media.opening import open_media
+from providers._media.timing import SoundClock
 
 Samples = npt.NDArray[np.float32]
 
@@ -88,14 +88,20 @@ class Resampling:
 
 def _resampled(frames: Iterator[AudioFrame], rate_hz: int, layout: str) -> Iterator[Samples]:
     resampling = Resampling(rate_hz, layout)
-    total = 0
+    clock = SoundClock()
     for frame in frames:
-        for piece in resampling.push(frame):
-            total += piece.shape[1]
-            if total > DEFAULT_LIMITS.max_duration_seconds * rate_hz:
-                raise ProviderRejected(f"expected up to {DEFAULT_LIMITS.max_duration_seconds:.0f} s of sound, got more")
-            yield piece
+        yield from _silence(clock.silence_before(frame), rate_hz, layout)
+        yield from resampling.push(frame)
     yield from resampling.flush()
+
+
+def _silence(seconds: float, rate_hz: int, layout: str) -> Iterator[Samples]:
+    """In pieces of a second, so that a long hole takes no memory."""
+    left = round(seconds * rate_hz)
+    while left > 0:
+        count = min(left, rate_hz)
+        yield np.zeros((1 if layout == "mono" else 2, count), np.float32)
+        left -= count
 
 
 def _arrays(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[Samples]:

@@ -1,15 +1,17 @@
-"""Decoded frames as BGR pictures: right matrix and range, upright, square pixels, one size."""
+"""Decoded frames as BGR pictures: right matrix, range and transfer, upright, square pixels, one size."""
 
 import av.video
 import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 
 from providers._media.picture_geometry import Orientation, fitted_size, orientation_of, pixel_aspect, square_size
 
 _UNSPECIFIED_COLORSPACES = frozenset({0, 2, 3})
 _SD_MAX_HEIGHT = 576
+_HDR_TRANSFERS = frozenset({ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67})
+"""PQ and HLG, as phones record: mapped to BT.709, or faces come out grey. Only for these: it builds a table first."""
 _SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
 
 
@@ -29,6 +31,7 @@ class BgrConverter:
             self._orientation = orientation_of(frame)
             self._size = square_size(frame.width, frame.height, self._aspect, self._max_long_side)
         width, height = self._size
+        is_hdr = frame.color_trc in _HDR_TRANSFERS
         converted = self._reformatter.reformat(
             frame,
             width=width,
@@ -36,6 +39,8 @@ class BgrConverter:
             format="bgr24",
             src_colorspace=_source_colorspace(frame),
             dst_color_range=ColorRange.JPEG,
+            dst_color_trc=ColorTrc.BT709 if is_hdr else None,
+            dst_color_primaries=ColorPrimaries.BT709 if is_hdr else None,
             interpolation=_SCALING,
             threads=1,
         )

@@ -20,6 +20,19 @@ def is_faststart(path: Path) -> bool:
     return False
 
 
+def lacks_index(path: Path) -> bool:
+    """Whether an MP4 has no ``moov`` at all: the recording or its upload broke off before the index was written."""
+    with path.open("rb") as file:
+        for _ in range(_MAX_BOXES):
+            kind, payload_bytes = _next_box(file)
+            if kind == b"moov":
+                return False
+            if kind == b"" or payload_bytes is None:
+                return True
+            file.seek(payload_bytes, 1)
+    return True
+
+
 def _next_box(file: BinaryIO) -> tuple[bytes, int | None]:
     """Kind and size of the payload; None for one that reaches to the end. Kind empty at the end or in rubble."""
     header = file.read(8)

@@ -19,7 +19,8 @@ import av.stream
 from contracts.errors import ProviderRejected
 from providers._media.allowed import AUDIO_CODECS, CONTAINERS, COVER_CODECS, DECODERS, VIDEO_CODECS
 from providers._media.limits import DEFAULT_LIMITS, MediaLimits
-from providers._media.signatures import FileKind, kind_of, refusal_of, text_of
+from providers._media.mp4_layout import lacks_index
+from providers._media.signatures import FileKind, is_mp4, kind_of, refusal_of, text_of
 
 _SNIFFED_BYTES = 64 * 1024
 
@@ -61,8 +62,8 @@ def open_media(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> Generator[av
             )
         except (av.error.FFmpegError, ValueError, EOFError) as error:
             raise ProviderRejected(
-                f"expected a readable audio or video file, got one that does not open ({reason(error)}); "
-                "it is damaged or was cut off: export or record it again"
+                f"expected a readable audio or video file, got one that does not open ({_damage(path, head, error)}); "
+                "export or record it again"
             ) from error
         with container:
             _check_streams(container, limits)
@@ -104,6 +105,12 @@ def _regular_file(path: Path, limits: MediaLimits) -> Generator[BinaryIO, None, 
         if found.st_size > limits.max_bytes:
             raise ProviderRejected(f"expected up to {limits.max_bytes} bytes, got {found.st_size}")
         yield file
+
+
+def _damage(path: Path, head: bytes, error: Exception) -> str:
+    if is_mp4(head) and lacks_index(path):
+        return "its index is missing, so it was cut off while it was recorded or sent"
+    return reason(error)
 
 
 def _check_streams(container: av.container.InputContainer, limits: MediaLimits) -> None:

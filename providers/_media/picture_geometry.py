@@ -28,9 +28,9 @@ class Orientation:
 
     @property
     def rotation_degrees(self) -> int:
-        """Clockwise turn from coded to shown: 0, 90, 180 or 270. A mirror counts as the turn before it."""
+        """Clockwise turn from coded to shown: 0, 90, 180 or 270; of a mirrored one, the turn before the mirror."""
         if self.transpose:
-            return 90 if self.flip_x else 270
+            return 270 if self.flip_y else 90
         return 180 if self.flip_y else 0
 
     def applied(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

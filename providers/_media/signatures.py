@@ -42,6 +42,11 @@ def text_of(head: bytes) -> str | None:
     return None
 
 
+def is_mp4(head: bytes) -> bool:
+    """MP4, MOV and their kin, by the first box; pictures in the same wrapping (HEIC, AVIF) are not."""
+    return head[4:8] in _MP4_BOXES and not _is_modern_still(head)
+
+
 def refusal_of(head: bytes) -> str:
     """Why a file is not opened as audio or video: expected, got, what to do."""
     kind = kind_of(head)
@@ -70,9 +75,7 @@ def _is_media(head: bytes) -> bool:
         return head[8:12] in {b"WAVE", b"AVI "}
     if head[:4] == b"FORM":
         return head[8:12] in {b"AIFF", b"AIFC"}
-    if head[4:8] in _MP4_BOXES:
-        return not _is_modern_still(head)
-    return _is_mpeg_audio(head) or _is_transport_stream(head)
+    return is_mp4(head) or _is_mpeg_audio(head) or _is_transport_stream(head)
 
 
 def _is_mpeg_audio(head: bytes) -> bool:

@@ -6,12 +6,11 @@ from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
 from contracts.artifacts import AudioInfo, VideoInfo
-from contracts.errors import ProviderRejected
 from providers._media.bgr import shown_size
 from providers._media.limits import DEFAULT_LIMITS, MediaLimits
 from providers._media.opening import stream_codec
 from providers._media.picture_geometry import orientation_of
-from providers._media.timing import FrameClock
+from providers._media.timing import FrameClock, SoundClock
 
 _UNEVEN_SHARE = 0.1
 """Distances between frames that differ by more than this share of the mean are no rounding of a time base."""
@@ -50,8 +49,7 @@ class VideoFacts:
         if self._first is None:
             return None
         clock = self._clock
-        shown = clock.count
-        fps = (shown - 1) / clock.last_seconds if shown > 1 else 1 / clock.frame_seconds
+        fps = clock.count / clock.end_seconds_exclusive
         spread = self._most_seconds - self._least_seconds
         return self._first.model_copy(
             update={
@@ -87,21 +85,16 @@ class VideoFacts:
 class AudioFacts:
     def __init__(self, stream: av.audio.AudioStream, limits: MediaLimits = DEFAULT_LIMITS) -> None:
         self._stream = stream
-        self._limits = limits
-        self._start_seconds: float | None = None
+        self._clock = SoundClock(limits)
         self._sample_count = 0
-        self._seconds = 0.0
         self._rate_hz = 0
         self._channels = 0
 
     def add(self, frame: AudioFrame) -> None:
-        if self._start_seconds is None:
-            self._start_seconds = frame.time if frame.pts is not None else 0.0
+        if self._sample_count == 0:
             self._rate_hz, self._channels = frame.sample_rate, frame.layout.nb_channels
+        self._clock.silence_before(frame)
         self._sample_count += frame.samples
-        self._seconds += frame.samples / frame.sample_rate
-        if self._seconds > self._limits.max_duration_seconds:
-            raise ProviderRejected(f"expected at most {self._limits.max_duration_seconds:.0f} s of sound, got more")
 
     def info(self) -> AudioInfo | None:
         """None when no sample decoded."""
@@ -112,6 +105,6 @@ class AudioFacts:
             sample_rate_hz=self._rate_hz,
             channels=self._channels,
             sample_count=self._sample_count,
-            duration_seconds=round(self._seconds, 6),
-            start_seconds=round(self._start_seconds or 0.0, 6),
+            duration_seconds=round(self._clock.duration_seconds, 6),
+            start_seconds=round(self._clock.start_seconds, 6),
         )

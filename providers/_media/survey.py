@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import av
 import av.container
 import av.video
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
-from contracts.artifacts import MediaInfo, VideoInfo
+from contracts.artifacts import AudioInfo, MediaInfo, VideoInfo
 from contracts.errors import ProviderRejected
 from providers._media.decode import Tally, audio_stream, decoded, video_stream
 from providers._media.limits import DEFAULT_LIMITS, MediaLimits
@@ -17,6 +18,12 @@ from providers._media.mp4_layout import is_faststart
 from providers._media.opening import open_media, sniff, stream_codec
 from providers._media.stills import open_picture
 from providers._media.stream_facts import AudioFacts, VideoFacts
+
+_EXIF_ORIENTATION = 0x0112
+_INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac"})
+"""Containers that write their true length; others leave it to be guessed from the bit rate."""
+_CUT_SECONDS = 0.25
+"""Less may be the rounding of an edit list or a last frame's length."""
 
 
 class VideoVisitor(Protocol):
@@ -72,9 +79,6 @@ def _picture(path: Path) -> MediaInfo:
     return MediaInfo(kind="image", container=codec, video=video)
 
 
-_EXIF_ORIENTATION = 0x0112
-
-
 def _media(path: Path, visitors: Visitors, limits: MediaLimits) -> MediaInfo:
     tally = Tally()
     with open_media(path, limits) as container:
@@ -93,7 +97,8 @@ def _media(path: Path, visitors: Visitors, limits: MediaLimits) -> MediaInfo:
                     visitors.video(frame, time_seconds, video)
         video_info = video_facts.info() if video_facts else None
         audio_info = audio_facts.info() if audio_facts else None
-        if video_info is None and audio_info is None:
+        found = [info for info in (video_info, audio_info) if info]
+        if not found:
             raise ProviderRejected(
                 "expected sound or pictures, got a file in which nothing decodes "
                 f"({tally.last_reason or 'its streams are empty'}); export it again"
@@ -101,14 +106,23 @@ def _media(path: Path, visitors: Visitors, limits: MediaLimits) -> MediaInfo:
         return MediaInfo(
             kind="video" if video_info else "audio",
             container=container.format.name,
-            duration_seconds=max(info.duration_seconds for info in (video_info, audio_info) if info),
+            duration_seconds=max(info.duration_seconds for info in found),
             video=video_info,
             audio=audio_info,
             subtitle_codecs=tuple(stream_codec(stream) for stream in container.streams.subtitles),
             faststart=is_faststart(path) if "mp4" in container.format.name else None,
             tags=_tags(container, limits),
-            decode_errors=tally.errors,
+            decode_errors=tally.errors + _is_cut_off(container, found),
         )
+
+
+def _is_cut_off(container: av.container.InputContainer, found: list[VideoInfo | AudioInfo]) -> bool:
+    """Whether packets that the file's index promises are not there; counted as one that did not decode."""
+    if container.format.name not in _INDEXED or container.duration is None:
+        return False
+    promised_seconds = container.duration / av.time_base
+    start = min(info.start_seconds for info in found)
+    return promised_seconds - _CUT_SECONDS > max(info.start_seconds + info.duration_seconds for info in found) - start
 
 
 def _tags(container: av.container.InputContainer, limits: MediaLimits) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""When frames are shown. Times come from the frames themselves; their number tells nothing in a variable-rate file."""
+"""When frames are shown and samples heard. Times come from the frames themselves; their number tells nothing in a variable-rate file."""
 
 from statistics import median
 
@@ -10,6 +10,9 @@ from contracts.errors import ProviderRejected
 from providers._media.limits import DEFAULT_LIMITS, MediaLimits
 
 _DEFAULT_FPS = 25.0
+_GAP_SECONDS = 0.04
+"""A shorter hole is the rounding of a time base."""
+_JUMP_SECONDS = 1.0
 _RECENT = 31
 
 
@@ -69,3 +72,39 @@ class FrameClock:
             raise ProviderRejected(f"expected at most {longest:.0f} s, got at least {self.end_seconds_exclusive:.0f} s")
         if self.count > self._limits.max_frames:
             raise ProviderRejected(f"expected at most {self._limits.max_frames} frames, got more")
+
+
+class SoundClock:
+    """Finds the holes between audio frames, as a lost packet or a paused recording leaves them."""
+
+    def __init__(self, limits: MediaLimits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
+        self._next_seconds: float | None = None
+        self.start_seconds = 0.0
+        """Presentation time of the first sample, as the file says."""
+        self.duration_seconds = 0.0
+        """From the first sample to the end of the last one, holes included."""
+
+    def silence_before(self, frame: AudioFrame) -> float:
+        """Seconds of silence that belong in front of ``frame``; counts the frame in.
+
+        Raises:
+            ProviderRejected: too long.
+        """
+        found = float(frame.pts * frame.time_base) if frame.pts is not None and frame.time_base else None
+        if self._next_seconds is None:
+            self.start_seconds = self._next_seconds = found or 0.0
+        hole = 0.0 if found is None else found - self._next_seconds
+        if hole < -_JUMP_SECONDS:  # the file starts its time anew, as joined recordings do
+            self._next_seconds += hole
+        if hole < _GAP_SECONDS:
+            hole = 0.0
+        seconds = hole + frame.samples / frame.sample_rate
+        self._next_seconds += seconds
+        self.duration_seconds += seconds
+        longest = self._limits.max_duration_seconds
+        if self.duration_seconds > longest:
+            raise ProviderRejected(
+                f"expected at most {longest:.0f} s of sound, got {self.duration_seconds:.0f} s or more"
+            )
+        return hole

@@ -17,6 +17,8 @@ _SMOOTHING = 2
 """Drawn this much larger, then scaled down: edges come out soft."""
 _TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 _MIN_TICK_PIXELS = 70
+_FULL_LEVEL = 0.05
+"""The loudest sample fills the height, but noise below this level is not blown up."""
 _PAPER, _AXIS, _SOUND, _CURVE, _TEXT = "#ffffff", "#c9ced6", "#4a6fa5", "#e07a2f", "#4b5563"
 
 
@@ -63,7 +65,9 @@ def _draw_sound(draw: ImageDraw.ImageDraw, plot: _Plot, envelope: Envelope) -> N
     columns = plot.right - plot.left
     edges = np.linspace(0, len(envelope.low), columns + 1)
     starts = np.minimum(edges[:-1].astype(int), len(envelope.low) - 1)
-    lows, highs = np.minimum.reduceat(envelope.low, starts), np.maximum.reduceat(envelope.high, starts)
+    gain = 1 / max(_FULL_LEVEL, float(np.abs(envelope.low).max()), float(np.abs(envelope.high).max()))
+    lows = np.minimum.reduceat(envelope.low, starts) * gain
+    highs = np.maximum.reduceat(envelope.high, starts) * gain
     for column, (low, high) in enumerate(zip(lows.tolist(), highs.tolist(), strict=True)):
         x = plot.left + column
         draw.line([(x, plot.y(0.5 + low / 2)), (x, plot.y(0.5 + high / 2))], fill=_SOUND, width=1)
