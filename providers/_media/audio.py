@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import av.error
 import numpy as np
 import numpy.typing as npt
 from av.audio.frame import AudioFrame
@@ -10,7 +11,7 @@ from av.audio.resampler import AudioResampler
 
 from contracts.errors import ProviderRejected
 from providers._media.decode import Tally, audio_stream, decoded_audio
-from providers._media.opening import open_media
+from providers._media.opening import open_media, reason
 from providers._media.timing import SoundClock
 
 Samples = npt.NDArray[np.float32]
@@ -105,7 +106,14 @@ def _silence(seconds: float, rate_hz: int, layout: str) -> Iterator[Samples]:
 
 
 def _arrays(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[Samples]:
-    for piece in resampler.resample(frame):
+    try:
+        pieces = resampler.resample(frame)
+    except (av.error.FFmpegError, ValueError) as error:
+        raise ProviderRejected(
+            f"expected sound in a common format, got one that cannot be converted ({reason(error)}); "
+            "convert it to WAV or to MP4 with AAC"
+        ) from error
+    for piece in pieces:
         yield np.clip(piece.to_ndarray().astype(np.float32, copy=False), -1.0, 1.0)
 
 

@@ -1,11 +1,14 @@
 """Decoded frames as BGR pictures: right matrix, range and transfer, upright, square pixels, one size."""
 
+import av.error
 import av.video
 import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 
+from contracts.errors import ProviderRejected
+from providers._media.opening import reason
 from providers._media.picture_geometry import Orientation, fitted_size, orientation_of, pixel_aspect, square_size
 
 _UNSPECIFIED_COLORSPACES = frozenset({0, 2, 3})
@@ -26,13 +29,23 @@ class BgrConverter:
         self._orientation = Orientation()
 
     def __call__(self, frame: VideoFrame) -> npt.NDArray[np.uint8]:
-        """uint8 (H, W, 3), BGR."""
+        """uint8 (H, W, 3), BGR. Raises: ProviderRejected: a pixel format that cannot be converted."""
         if self._size is None:
             self._orientation = orientation_of(frame)
             self._size = square_size(frame.width, frame.height, self._aspect, self._max_long_side)
         width, height = self._size
+        try:
+            converted = self._reformatted(frame, width, height)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise ProviderRejected(
+                f"expected frames in a common pixel format, got {frame.format.name} ({reason(error)}); "
+                "convert the file to MP4 with H.264"
+            ) from error
+        return self._orientation.applied(converted.to_ndarray().astype(np.uint8, copy=False))
+
+    def _reformatted(self, frame: VideoFrame, width: int, height: int) -> VideoFrame:
         is_hdr = frame.color_trc in _HDR_TRANSFERS
-        converted = self._reformatter.reformat(
+        return self._reformatter.reformat(
             frame,
             width=width,
             height=height,
@@ -44,7 +57,6 @@ class BgrConverter:
             interpolation=_SCALING,
             threads=1,
         )
-        return self._orientation.applied(converted.to_ndarray().astype(np.uint8, copy=False))
 
 
 def shown_size(frame: VideoFrame, stream: av.video.VideoStream) -> tuple[int, int]:

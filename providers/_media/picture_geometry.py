@@ -69,8 +69,11 @@ def pixel_aspect(stream: av.video.VideoStream) -> Fraction:
 
 
 def square_size(width: int, height: int, aspect: Fraction, max_long_side: int | None = None) -> tuple[int, int]:
-    """(width, height) in square pixels, still as coded; the width carries the pixel aspect."""
-    width = max(1, round(width * aspect))
+    """(width, height) in square pixels, still as coded; the width carries the pixel aspect where it has room to."""
+    if width * aspect <= DEFAULT_LIMITS.max_side:
+        width = max(1, round(width * aspect))
+    else:
+        height = max(1, round(height / aspect))
     return fitted_size(width, height, max_long_side)
 
 

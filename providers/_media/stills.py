@@ -11,6 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from contracts.errors import ProviderRejected
 from providers._media.limits import DEFAULT_LIMITS, MediaLimits
+from providers._media.opening import reason
 from providers._media.picture_geometry import fitted
 
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP")
@@ -53,7 +54,7 @@ def open_picture(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> Generator[
         raise ProviderRejected("expected a PNG, JPEG or WebP picture, got something else") from error
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise ProviderRejected(
-            f"expected a whole picture, got one that does not decode ({error}); export it again"
+            f"expected a whole picture, got one that does not decode ({reason(error)}); export it again"
         ) from error
 
 

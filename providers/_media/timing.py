@@ -1,4 +1,4 @@
-"""When frames are shown and samples heard. Times come from the frames themselves; their number tells nothing in a variable-rate file."""
+"""When frames are shown and samples heard: by their own times, since their number tells nothing at a variable rate."""
 
 from statistics import median
 
