@@ -11,6 +11,7 @@ any other error                    the same again up to ``retries.max``, then ne
 =================================  ===============================================
 """
 
+import itertools
 import random
 import threading
 import time
@@ -144,7 +145,7 @@ class _Resolution:
         return Outcome(result, candidate.name, candidate.version, self._trace(), tuple(self.attempts), inspections)
 
     def _retried(self, candidate: ProviderCandidate) -> tuple[TaskResult, Inspections]:
-        for number in range(1, self.policy.retries.max + 2):
+        for number in itertools.count(1):
             if number > 1 and self.stop.wait(delay_seconds(self.policy.retries, number - 1)):
                 raise AttemptStopped
             started = time.monotonic()
@@ -157,7 +158,7 @@ class _Resolution:
             else:
                 self._record(candidate, number, started, None)
                 return answer
-        raise AssertionError("the last attempt returns or raises")
+        raise AssertionError  # counting does not end
 
     def _record(self, candidate: ProviderCandidate, number: int, started: float, error: SparkleError | None) -> None:
         attempt = Attempt(

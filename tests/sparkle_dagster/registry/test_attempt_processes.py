@@ -1,6 +1,8 @@
 """One attempt, in a real process: what it is given, how it may end, and that nothing of it stays."""
 
 import logging
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +25,12 @@ def run_one(
     registry = make_registry(f"it: {entry}", lipsync="{providers: [it]}")
     result: LipSyncResult = registry.resolve("lipsync", timeout_seconds=timeout_seconds).run(request_of(registry))
     return result
+
+
+def wait_until(condition: Callable[[], bool], limit_seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + limit_seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def test_provider_gets_an_empty_folder_a_short_environment_and_the_models(
@@ -92,9 +100,7 @@ def test_hanging_provider_does_leave_processes_when_nobody_kills_them(
     counts: list[int] = []
 
     def look(done: float, total: float, note: str) -> None:
-        deadline = time.monotonic() + 10
-        while len(processes_named(marker)) < 3 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: len(processes_named(marker)) == 3)
         counts.append(len(processes_named(marker)))
         raise KeyboardInterrupt
 
@@ -122,6 +128,36 @@ def test_tree_is_killed_when_its_supervisor_is_lost(
     with pytest.raises(ProviderCrashed, match="supervising process was lost"):
         run_one(make_registry, request_of, f"{{use: KillsItsSupervisor, marker: {marker}}}")
     assert processes_named(marker) == []
+
+
+def test_tree_and_folder_are_gone_when_the_platform_is_killed(
+    make_registry: MakeRegistry, request_of: RequestOf, marker: str
+) -> None:
+    registry = make_registry(f"it: {{use: Hangs, marker: {marker}}}", lipsync="{providers: [it]}")
+    config = registry.project_settings.project / "configs/tool_registry.yaml"
+    script = f"""
+from contracts.lipsync import LipSyncRequest
+from sparkle_dagster.registry.provider_registry import ProviderRegistry
+request = LipSyncRequest.parse_json({request_of(registry).model_dump_json()!r})
+ProviderRegistry.from_config({str(config)!r}).resolve("lipsync").run(request)
+"""
+    platform = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[3])
+    try:
+        wait_until(lambda: len(processes_named(marker)) == 3)
+        assert len(processes_named(marker)) == 3
+    finally:
+        platform.kill()
+        platform.wait()
+    scratch = registry.project_settings.home / "scratch"
+    wait_until(lambda: not processes_named(marker) and not list(scratch.iterdir()))
+    assert processes_named(marker) == []
+    assert list(scratch.iterdir()) == []
+
+
+def test_request_larger_than_a_pipe_arrives(make_registry: MakeRegistry, request_of: RequestOf) -> None:
+    registry = make_registry()
+    request = request_of(registry).model_copy(update={"metadata": {"much": "x" * 2**21}})
+    assert registry.resolve("lipsync").run(request).provider == "noop"
 
 
 @pytest.mark.parametrize(
