@@ -67,14 +67,15 @@ class MouthMeter:
     def __init__(self, look_every_seconds: float = LOOK_EVERY_SECONDS) -> None:
         self.places = MouthPlaces()
         self._look_every_seconds = look_every_seconds
-        self._waiting: deque[tuple[float, Image]] = deque()
+        self._waiting: deque[tuple[float, Image | None]] = deque()
         self._times: list[float] = []
         self._maps: list[Map | None] = []
 
-    def add(self, time_seconds: float, bgr: Image) -> None:
-        """``bgr`` uint8 (H, W, 3); a long side of 480 pixels is enough."""
+    def add(self, time_seconds: float, bgr: Image | None) -> None:
+        """``bgr`` uint8 (H, W, 3), a long side of 480 pixels is enough; None for a frame not worth looking at."""
         looks = self.places.looks
-        if not looks or time_seconds >= looks[-1].time_seconds + self._look_every_seconds - 1e-6:
+        is_due = not looks or time_seconds >= looks[-1].time_seconds + self._look_every_seconds - 1e-6
+        if bgr is not None and is_due:
             self.places.look(time_seconds, bgr)
         self._waiting.append((time_seconds, bgr))
         self._measure_until(self.places.settled_until_seconds)
@@ -87,9 +88,9 @@ class MouthMeter:
     def _measure_until(self, time_seconds: float) -> None:
         while self._waiting and self._waiting[0][0] < time_seconds:
             at, bgr = self._waiting.popleft()
-            place = self.places.at(at)
+            place = self.places.at(at) if bgr is not None else None
             self._times.append(at)
-            self._maps.append(inside_of_mouth(place.patch(bgr)) if place else None)
+            self._maps.append(inside_of_mouth(place.patch(bgr)) if bgr is not None and place else None)
 
 
 def inside_of_mouth(patch: Image) -> Map:

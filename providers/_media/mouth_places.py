@@ -82,7 +82,9 @@ class MouthPlaces:
         return face.box if face else None
 
     def at(self, time_seconds: float) -> Place | None:
-        """None where neither the look before nor the one after saw a face."""
+        """None before any look, and where neither the look before nor the one after saw a face."""
+        if not self.looks:
+            return None
         after = bisect_right(self.looks, time_seconds, key=lambda look: look.time_seconds)
         first, second = max(0, after - 1), min(after, len(self.looks) - 1)
         if not self.looks[first].face and not self.looks[second].face:

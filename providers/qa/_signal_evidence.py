@@ -7,6 +7,7 @@ from pathlib import Path
 from contracts.artifacts import ArtifactRef, MediaInfo, Span
 from contracts.base import Fidelity
 from contracts.context import ArtifactClient, Progress
+from contracts.errors import ContractViolation, ProviderRejected
 from contracts.qa import QAReviewRequest
 from contracts.script import MouthCurve, ScriptResult
 from providers._media.audio import read_audio_blocks
@@ -71,7 +72,7 @@ def gather(
         clipped=clipped_spans(read_audio_blocks(path), info.audio.sample_rate_hz),
         loudness=measure(path),
         speech=_speech(request.script, source),
-        curve=MouthCurve.parse_json(_read(artifacts, request.mouth_curve)) if request.mouth_curve else None,
+        curve=_curve(artifacts, request.mouth_curve),
         subrip=_subrip(artifacts, request.script),
         picture_offset_seconds=info.video.start_seconds - begin,
         sound_offset_seconds=info.audio.start_seconds - begin,
@@ -99,6 +100,15 @@ def _speech(script: ScriptResult | None, source: Sound) -> tuple[Span, ...]:
             span = Span(start_seconds=start, end_seconds_exclusive=span.end_seconds_exclusive)
         joined.append(span)
     return tuple(span for span in joined if span.duration_seconds >= LEAST_SPEECH_SPAN_SECONDS)
+
+
+def _curve(artifacts: ArtifactClient, ref: ArtifactRef | None) -> MouthCurve | None:
+    if ref is None:
+        return None
+    try:
+        return MouthCurve.parse_json(_read(artifacts, ref))
+    except ContractViolation as error:
+        raise ProviderRejected(f"expected a mouth curve from lip-sync, got something else: {error}") from error
 
 
 def _subrip(artifacts: ArtifactClient, script: ScriptResult | None) -> str | None:

@@ -29,7 +29,8 @@ def container(catalogue: Catalogue, info: MediaInfo, encoder: str) -> QACheck:
     if info.video is None:
         return catalogue.skipped("container", "There is no picture.")
     sound = info.audio.codec if info.audio else "no sound"
-    value = f"{info.container}, {info.video.codec} {info.video.pixel_format}, {sound}"
+    name = "mp4" if "mp4" in info.container.split(",") else info.container
+    value = f"{name}, {info.video.codec} {info.video.pixel_format}, {sound}"
     wrong: list[str] = []
     if info.faststart is False:
         wrong.append("the index stands after the media data, so playing starts only when all is loaded")

@@ -69,7 +69,7 @@ def as_told(catalogue: Catalogue, mouth: Mouth) -> QACheck:
         return catalogue.measured(check_id, 0.0, "The mouth does not move, though it was told to.")
     found = best_agreement(mouth.measured, mouth.intended, CURVE_RATE_HZ)
     if found is None:
-        return catalogue.skipped(check_id, "There is less than a second to compare.")
+        return catalogue.skipped(check_id, "Nothing varies that could be compared.")
     message = f"The opening seen follows the intended one with r = {found.correlation:.2f}."
     return catalogue.measured(check_id, found.correlation, message, digits=2)
 
@@ -84,7 +84,7 @@ def with_voice(catalogue: Catalogue, mouth: Mouth) -> QACheck:
         return catalogue.measured(check_id, 0.0, "The mouth does not move while somebody speaks.")
     found = best_agreement(mouth.measured, mouth.voice, CURVE_RATE_HZ)
     if found is None:
-        return catalogue.skipped(check_id, "There is less than a second to compare.")
+        return catalogue.skipped(check_id, "Nothing varies that could be compared.")
     message = (
         f"The opening seen follows the loudness of the voice with r = {found.correlation:.2f}; "
         "real speakers reach about 0.5, unrelated speech about 0.3."

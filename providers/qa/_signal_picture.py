@@ -33,7 +33,9 @@ class TimedFrame(Protocol):
 
 @dataclass(frozen=True)
 class Picture:
-    """Times are presentation times. ``frozen`` counts the lower face only, and is empty where no face was seen."""
+    """Times are presentation times. ``frozen`` counts the lower face only, and is empty where no face was seen;
+    black frames are neither frozen nor searched for a face.
+    """
 
     times_seconds: npt.NDArray[np.float64]
     black: tuple[Span, ...]
@@ -56,10 +58,11 @@ def watch(frames: Iterable[TimedFrame]) -> Picture:
     mouth, freezes, black = MouthMeter(), _Freezes(), _Stretches()
     for frame in frames:
         times.append(frame.time_seconds)
-        mouth.add(frame.time_seconds, frame.bgr)
         gray = np.asarray(cv2.cvtColor(frame.bgr, cv2.COLOR_BGR2GRAY), np.uint8)
-        black.add(frame.time_seconds, _is_black(gray))
-        freezes.add(frame.time_seconds, gray, mouth.places.last_box)
+        is_black = _is_black(gray)
+        black.add(frame.time_seconds, is_black)
+        mouth.add(frame.time_seconds, None if is_black else frame.bgr)
+        freezes.add(frame.time_seconds, gray, None if is_black else mouth.places.last_box)
     end = times[-1] + (float(np.median(np.diff(times))) if len(times) > 1 else 0.0) if times else 0.0
     return Picture(np.array(times, np.float64), black.until(end), freezes.until(end), mouth.finish())
 

@@ -51,7 +51,7 @@ def compare(finished: Sound, source: Sound) -> Comparison:
     windows = tuple(
         _find(finished.low, source.low, start, coarse)
         for start in _window_starts(source)
-        if _has_sound(finished, start + coarse)
+        if _has_sound(finished, start + coarse, min(WINDOW_SECONDS, source.duration_seconds))
     )
     recognised = [window for window in windows if window.correlation >= TIMED_FROM]
     return Comparison(windows, _added_silences(finished, source, coarse if recognised or not windows else 0.0))
@@ -73,14 +73,17 @@ def _window_starts(source: Sound) -> list[float]:
     """Starts of the windows in which the source is clearly heard."""
     per_window = round(WINDOW_SECONDS * LEVEL_RATE_HZ)
     active = source.is_active
+    if not len(active):
+        return []
     starts = range(0, max(1, len(active) - per_window + 1), round(HOP_SECONDS * LEVEL_RATE_HZ))
     return [at / LEVEL_RATE_HZ for at in starts if active[at : at + per_window].mean() >= LEAST_ACTIVE_SHARE]
 
 
-def _has_sound(finished: Sound, start_seconds: float) -> bool:
-    start, count = round(start_seconds * LEVEL_RATE_HZ), round(WINDOW_SECONDS * LEVEL_RATE_HZ)
+def _has_sound(finished: Sound, start_seconds: float, length_seconds: float) -> bool:
+    """Whether the finished file reaches over the whole window, and is heard there."""
+    start, count = round(start_seconds * LEVEL_RATE_HZ), round(length_seconds * LEVEL_RATE_HZ)
     heard = ~finished.is_silent[max(0, start) : max(0, start + count)]
-    return heard.size >= count // 2 and bool(heard.mean() >= LEAST_ACTIVE_SHARE)
+    return heard.size >= max(1, count - 1) and bool(heard.mean() >= LEAST_ACTIVE_SHARE)
 
 
 def _find(finished: Signal, source: Signal, start_seconds: float, coarse_seconds: float) -> Window:
@@ -117,13 +120,16 @@ def _cut(signal: Signal, first: int, count: int) -> Signal:
 
 
 def _added_silences(finished: Sound, source: Sound, shift_seconds: float) -> tuple[Span, ...]:
-    """Silent stretches that hide at least LEAST_SILENCE_SECONDS of the source."""
+    """Of each silent stretch that hides at least LEAST_SILENCE_SECONDS of the source: from first to last hidden."""
     active = _moved_flags(source.is_active, round(shift_seconds * LEVEL_RATE_HZ), finished.level_db.size)
-    return tuple(
-        span
-        for span in true_spans(finished.is_silent, LEVEL_RATE_HZ)
-        if _flagged_seconds(active, span) >= LEAST_SILENCE_SECONDS
-    )
+    silences: list[Span] = []
+    for span in true_spans(finished.is_silent, LEVEL_RATE_HZ):
+        first = round(span.start_seconds * LEVEL_RATE_HZ)
+        hidden = first + np.flatnonzero(active[first : round(span.end_seconds_exclusive * LEVEL_RATE_HZ)])
+        if hidden.size >= LEAST_SILENCE_SECONDS * LEVEL_RATE_HZ:
+            start, end = float(hidden[0]) / LEVEL_RATE_HZ, float(hidden[-1] + 1) / LEVEL_RATE_HZ
+            silences.append(Span(start_seconds=start, end_seconds_exclusive=end))
+    return tuple(silences)
 
 
 def _moved_flags(flags: npt.NDArray[np.bool_], delay: int, count: int) -> npt.NDArray[np.bool_]:
@@ -132,8 +138,3 @@ def _moved_flags(flags: npt.NDArray[np.bool_], delay: int, count: int) -> npt.ND
     result = np.zeros(count, bool)
     result[inside] = flags[places[inside]]
     return result
-
-
-def _flagged_seconds(flags: npt.NDArray[np.bool_], span: Span) -> float:
-    first, last = round(span.start_seconds * LEVEL_RATE_HZ), round(span.end_seconds_exclusive * LEVEL_RATE_HZ)
-    return float(flags[first:last].sum()) / LEVEL_RATE_HZ

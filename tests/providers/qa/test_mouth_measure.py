@@ -1,0 +1,107 @@
+"""Mouth opening measured in frames: it follows a painted mouth, whatever the head does, and nothing else."""
+
+import math
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from providers._media.mouth_measure import LOOK_EVERY_SECONDS, MouthMeter, MouthTrack
+from tests.providers.qa.films import FPS, SAMPLES_DIR, Film, Image, painted, portrait
+
+LOOK_FRAMES = math.ceil(LOOK_EVERY_SECONDS * FPS)
+OPENING = np.array([0.5 - 0.5 * math.cos(index * 0.9) for index in range(60)], np.float32)
+
+
+@pytest.fixture(scope="module")
+def face() -> Image:
+    return portrait(SAMPLES_DIR / "presenter.png")
+
+
+def measured(face: Image, change: Callable[[int, Image], Image | None] = lambda index, frame: frame) -> MouthTrack:
+    meter = MouthMeter()
+    for index, opening in enumerate(OPENING):
+        meter.add(index / FPS, change(index, painted(face, float(opening))))
+    return meter.finish()
+
+
+def follows(track: MouthTrack) -> float:
+    seen = np.isfinite(track.opening)
+    return float(np.corrcoef(track.opening[seen], OPENING[seen])[0, 1])
+
+
+def test_opening_follows_the_mouth(face: Image) -> None:
+    track = measured(face)
+    assert follows(track) > 0.95
+    assert track.face_share == 1.0
+    np.testing.assert_allclose(track.times_seconds, np.arange(len(OPENING)) / FPS)
+
+
+def test_opening_follows_the_mouth_of_a_moving_tilted_head(face: Image) -> None:
+    def moved(index: int, frame: Image) -> Image:
+        matrix = cv2.getRotationMatrix2D((130, 130), 8 * math.sin(index / 9), 1 + 0.05 * math.sin(index / 14))
+        matrix[:, 2] += (8 * math.sin(index / 11), 5 * math.cos(index / 8))
+        turned = cv2.warpAffine(frame, matrix, frame.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(turned, np.uint8)
+
+    assert follows(measured(face, moved)) > 0.8
+
+
+def test_opening_follows_the_mouth_in_dim_and_grainy_pictures(face: Image) -> None:
+    grain = np.random.default_rng(5)
+
+    def worse(index: int, frame: Image) -> Image:
+        return np.clip(frame * 0.55 + grain.normal(0, 4, frame.shape), 0, 255).astype(np.uint8)
+
+    assert follows(measured(face, worse)) > 0.85
+
+
+def test_still_mouth_does_not_travel(face: Image) -> None:
+    grain = np.random.default_rng(6)
+    meter = MouthMeter()
+    for index in range(40):
+        noisy = np.clip(painted(face, 0.3) + grain.normal(0, 3, face.shape), 0, 255).astype(np.uint8)
+        meter.add(index / FPS, noisy)
+    assert meter.finish().travel < 0.003 < measured(face).travel
+
+
+def test_single_wrong_look_is_voted_down(face: Image) -> None:
+    def jumping(index: int, frame: Image) -> Image:
+        return np.roll(frame, 60, axis=1) if index == LOOK_FRAMES * 3 else frame
+
+    track = measured(face, jumping)
+    others = np.arange(len(OPENING)) != LOOK_FRAMES * 3
+    assert np.corrcoef(track.opening[others], OPENING[others])[0, 1] > 0.95
+
+
+def test_no_face_is_no_opening() -> None:
+    meter = MouthMeter()
+    for index in range(20):
+        meter.add(index / FPS, np.full((120, 160, 3), index, np.uint8))
+    track = meter.finish()
+    assert np.isnan(track.opening).all()
+    assert (track.face_share, track.travel) == (0.0, 0.0)
+    assert not track.scaled().any()
+
+
+def test_frames_not_worth_looking_at_stay_unseen(face: Image) -> None:
+    track = measured(face, lambda index, frame: None if 20 <= index < 40 else frame)
+    assert np.isnan(track.opening[20:40]).all()
+    assert np.isfinite(track.opening[:20]).all()
+    assert follows(track) > 0.9
+
+
+def test_only_about_a_second_of_frames_is_held(face: Image) -> None:
+    meter = MouthMeter()
+    for index in range(100):
+        meter.add(index / FPS, face)
+        assert len(meter._waiting) <= (3 + 1) * LOOK_EVERY_SECONDS * FPS + 1
+
+
+def test_scaled_opening_uses_the_clips_own_range(film: Film) -> None:
+    meter = MouthMeter()
+    for index, frame in enumerate(film.frames[:50]):
+        meter.add(index / FPS, frame)
+    scaled = meter.finish().scaled()
+    assert (scaled.min(), scaled.max()) == (0, 1)
