@@ -97,7 +97,9 @@ def passed_on(coded: CodedVideo, duration_seconds: float) -> Track | None:
         return None
     fps = float(coded.fps or 0)
     count = coded.packets_before(duration_seconds) or len(coded.pts)
-    return Track((Clip(coded.path, count),), coded.width, coded.height, fps, count, is_copied=True)
+    size = (coded.width, coded.height)
+    width, height = size[::-1] if coded.rotation_degrees in {90, 270} else size
+    return Track((Clip(coded.path, count),), width, height, fps, count, is_copied=True)
 
 
 def from_video(coded: CodedVideo, job: PictureJob) -> Track:

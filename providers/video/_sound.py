@@ -22,7 +22,7 @@ from providers.video._limiter import limit_true_peak
 
 SAMPLE_RATE_HZ = 48_000
 SILENCE_LUFS = -60.0  # below it there is nothing to bring out but noise
-AIM_LU = 0.2  # stop correcting when this near; delivered is within TOLERANCE_LU where it can be
+AIM_LU = 0.3  # stop correcting when this near; delivered is within TOLERANCE_LU where it can be
 TOLERANCE_LU = 0.5  # EBU R128, programme level
 ENCODER_MARGIN_DB = 0.3  # AAC overshoots; a first ceiling this far below the limit mostly spares a second encoding
 MAX_PASSES = 8
@@ -80,66 +80,88 @@ def encode_to_loudness(
     progress(0.0, "measuring the sound")
     before = measure_blocks(_read(source))
     _require_samples(before.sample_count)
-    setting, notes = _first_setting(before, profile, limits)
     highest_gain_db = _highest_gain_db(before, profile, limits)
-    delivered = before
+    setting = _first_setting(before, profile, highest_gain_db)
+    trials: list[_Trial] = []
     for attempt in range(MAX_PASSES):
-        progress((1 + attempt) / (1 + MAX_PASSES), "encoding the sound")
-        _encode(_levelled(_read(source), setting), target, profile.audio_bit_rate_bps)
-        delivered = measure(target)
-        better = _corrected(setting, delivered, profile, highest_gain_db, last=attempt == MAX_PASSES - 2)
-        if better == setting:
+        progress((1 + attempt) / (2 + MAX_PASSES), "encoding the sound")
+        trials.append(_try(source, target, setting, profile))
+        if trials[-1].will_do or setting == (setting := trials[-1].corrected(highest_gain_db)):
             break
-        setting = better
-    return Sound(target, before.sample_count, delivered, (*notes, *_shortfall(delivered, profile, notes)))
+    best = min(trials, key=lambda trial: (max(trial.excess_db, 0), abs(trial.missing_lu)))
+    if best is not trials[-1]:
+        _try(source, target, best.setting, profile)
+    return Sound(target, before.sample_count, best.delivered, _level_notes(before, best, profile, limits))
 
 
-def _first_setting(
-    before: Loudness, profile: DeliveryProfile, limits: LoudnessLimits
-) -> tuple[_Setting, tuple[str, ...]]:
-    ceiling_dbtp = profile.true_peak_dbtp - ENCODER_MARGIN_DB
-    if before.integrated_lufs is None:
-        return _Setting(0.0, ceiling_dbtp), ("The audio is silent or too short to have a loudness; left as it is.",)
-    if before.integrated_lufs < SILENCE_LUFS:
-        found = f"{before.integrated_lufs:.1f} LUFS"
-        return _Setting(0.0, ceiling_dbtp), (f"The audio is almost silent ({found}); its level was left as it is.",)
-    wanted_db = profile.loudness_lufs - before.integrated_lufs
-    return _Setting(min(wanted_db, _highest_gain_db(before, profile, limits)), ceiling_dbtp), ()
+@dataclass(frozen=True)
+class _Trial:
+    """One encoding: what was set, what came out."""
+
+    setting: _Setting
+    delivered: Loudness
+    profile: DeliveryProfile
+
+    @property
+    def excess_db(self) -> float:
+        """True peak over the limit; negative below it."""
+        peak_dbtp = self.delivered.true_peak_dbtp
+        return -math.inf if peak_dbtp is None else peak_dbtp - self.profile.true_peak_dbtp
+
+    @property
+    def missing_lu(self) -> float:
+        """Loudness that lacks; 0 where there is nothing to level."""
+        found_lufs = self.delivered.integrated_lufs
+        return 0.0 if found_lufs is None else self.profile.loudness_lufs - found_lufs
+
+    @property
+    def will_do(self) -> bool:
+        return self.excess_db <= 0 and abs(self.missing_lu) <= AIM_LU
+
+    def corrected(self, highest_gain_db: float) -> _Setting:
+        """The next setting to try: each level moved by what it was off, within what is allowed."""
+        first_ceiling_dbtp = self.profile.true_peak_dbtp - ENCODER_MARGIN_DB
+        ceiling_dbtp = self.setting.ceiling_dbtp - max(self.excess_db + 0.05, -1.0)
+        gain_db = self.setting.gain_db + self.missing_lu
+        return _Setting(min(gain_db, highest_gain_db), min(ceiling_dbtp, first_ceiling_dbtp))
+
+
+def _try(source: Path, target: Path, setting: _Setting, profile: DeliveryProfile) -> _Trial:
+    _encode(_levelled(_read(source), setting), target, profile.audio_bit_rate_bps)
+    return _Trial(setting, measure(target), profile)
+
+
+def _is_silent(before: Loudness) -> bool:
+    return before.integrated_lufs is None or before.integrated_lufs < SILENCE_LUFS
+
+
+def _first_setting(before: Loudness, profile: DeliveryProfile, highest_gain_db: float) -> _Setting:
+    wanted_db = profile.loudness_lufs - (before.integrated_lufs or 0.0)
+    return _Setting(min(wanted_db, highest_gain_db), profile.true_peak_dbtp - ENCODER_MARGIN_DB)
 
 
 def _highest_gain_db(before: Loudness, profile: DeliveryProfile, limits: LoudnessLimits) -> float:
-    """The gain at which the limiter would have to press the highest peak by ``max_limiting_db``."""
-    if before.integrated_lufs is None or before.true_peak_dbtp is None or before.integrated_lufs < SILENCE_LUFS:
+    """Where noise would be brought out, or the limiter would press the highest peak by ``max_limiting_db``."""
+    if _is_silent(before) or before.true_peak_dbtp is None:
         return 0.0
     return min(limits.max_gain_db, profile.true_peak_dbtp - before.true_peak_dbtp + limits.max_limiting_db)
 
 
-def _corrected(
-    setting: _Setting, delivered: Loudness, profile: DeliveryProfile, highest_gain_db: float, *, last: bool
-) -> _Setting:
-    """The next setting to try; the same one when this will do. A ``last`` correction only lowers peaks."""
-    gain_db, ceiling_dbtp = setting.gain_db, setting.ceiling_dbtp
-    peak_dbtp = -math.inf if delivered.true_peak_dbtp is None else delivered.true_peak_dbtp
-    excess_db = peak_dbtp - profile.true_peak_dbtp
-    if excess_db > 0:
-        ceiling_dbtp -= excess_db + 0.05
-    if delivered.integrated_lufs is not None and delivered.integrated_lufs >= SILENCE_LUFS and not last:
-        missing_lu = profile.loudness_lufs - delivered.integrated_lufs
-        if abs(missing_lu) > AIM_LU:
-            gain_db = min(gain_db + missing_lu, highest_gain_db)
-    return _Setting(gain_db, ceiling_dbtp)
-
-
-def _shortfall(delivered: Loudness, profile: DeliveryProfile, notes: tuple[str, ...]) -> tuple[str, ...]:
-    if notes or delivered.integrated_lufs is None:
+def _level_notes(before: Loudness, best: _Trial, profile: DeliveryProfile, limits: LoudnessLimits) -> tuple[str, ...]:
+    """What a person should know about the level that was not reached."""
+    if before.integrated_lufs is None:
+        return ("The audio is silent or too short to have a loudness; its level was left as it is.",)
+    if _is_silent(before):
+        return (f"The audio is almost silent ({before.integrated_lufs:.1f} LUFS); its level was left as it is.",)
+    if abs(best.missing_lu) <= TOLERANCE_LU:
         return ()
-    missing_lu = profile.loudness_lufs - delivered.integrated_lufs
-    if abs(missing_lu) <= TOLERANCE_LU:
-        return ()
-    return (
-        f"Loudness is {delivered.integrated_lufs:.1f} LUFS, expected {profile.loudness_lufs:.1f}: "
-        f"more gain would press its peaks too hard against the limit of {profile.true_peak_dbtp:.1f} dBTP.",
-    )
+    if best.setting.gain_db >= limits.max_gain_db:
+        reason = f"it was recorded at {before.integrated_lufs:.1f} LUFS, and more than {limits.max_gain_db:.0f} dB of "
+        reason += "gain would bring out noise"
+    else:
+        reason = f"more gain would press its peaks too hard against the limit of {profile.true_peak_dbtp:.1f} dBTP"
+    found_lufs = profile.loudness_lufs - best.missing_lu
+    return (f"Loudness is {found_lufs:.1f} LUFS, expected {profile.loudness_lufs:.1f}: {reason}.",)
 
 
 def _read(source: Path) -> Iterator[Samples]:
