@@ -19,6 +19,10 @@ HALF_WIDTH_PX = 60
 ROWS = slice(48, 142)  # nostrils lie above, the crease of the chin below
 MIN_HALF_WIDTH_PX, MAX_HALF_WIDTH_PX = 42, 88
 DARK_CORNER = 0.62  # of the skin's lightness; the crease beyond a corner is lighter
+CORNER_REACH_PX = 48
+FAINT_LINE = 0.08
+STEEP_PX = 6  # so many rows in as many columns is a crease of the cheek
+MIN_RED_DROP = 9.0  # closed lips stay below 5, parted ones above 10, over 120 frames of five speakers
 MIN_GAP_PX = 7.0  # a thinner dark line is a closed mouth
 
 
@@ -46,6 +50,11 @@ class PatchMouth:
     """Share of the columns in which the line is really seen."""
 
     @property
+    def open_end_px(self) -> float:
+        """How far the contours are apart where they should meet, at the worse corner."""
+        return float(max(self.lower_px[0] - self.upper_px[0], self.lower_px[-1] - self.upper_px[-1]))
+
+    @property
     def gap_px(self) -> float:
         """Between the lips, in the middle third."""
         third = slice(len(self.upper_px) // 3, 2 * len(self.upper_px) // 3 + 1)
@@ -63,15 +72,24 @@ def skin_tone(lab: Floats) -> SkinTone:
 def trace_mouth(lab: Floats) -> PatchMouth | None:
     """The lips' inner contours; None when there is no line that could be a mouth."""
     skin = skin_tone(lab)
-    line = _line(_valley(lab[..., 0]) / skin.lightness)
-    seen = _seen_along(_valley(lab[..., 0]) / skin.lightness, line)
+    valley = _valley(lab[..., 0]) / skin.lightness
+    line = _line(valley)
+    seen = _seen_along(valley, line)
     gap = _gap_component(lab, skin)
     if gap is not None:
-        return _open_mouth(lab, skin, gap, line)
-    extent = _extent(seen, _redness_along(lab, skin, line))
-    if extent is None:
+        columns = np.flatnonzero(gap.sum(axis=0) >= 3)
+        along = np.asarray(lab[line, np.arange(len(line)), 0] / skin.lightness, np.float32)
+        corners = _corners(int(columns[0]), int(columns[-1]), line, seen, along)
+        return _open_mouth(lab, gap, line, corners)
+    corners = _extent(seen, _redness_along(lab, skin, line))
+    if corners is None:
         return None
-    left, right = extent
+    gap = _gap_between_red_lips(lab, line, corners)
+    return _closed_mouth(line, seen, corners) if gap is None else _open_mouth(lab, gap, line, corners)
+
+
+def _closed_mouth(line: npt.NDArray[np.intp], seen: Floats, corners: tuple[int, int]) -> PatchMouth:
+    left, right = corners
     contour = _smooth_contour(line[left : right + 1].astype(np.float32))
     middle = seen[left + (right - left) // 6 : right - (right - left) // 6]
     coverage = float(np.mean(middle > 0.035))
@@ -107,15 +125,43 @@ def _gap_component(lab: Floats, skin: SkinTone) -> npt.NDArray[np.bool_] | None:
     return component
 
 
+def _gap_between_red_lips(
+    lab: Floats, line: npt.NDArray[np.intp], corners: tuple[int, int]
+) -> npt.NDArray[np.bool_] | None:
+    """Mask of what is less red than the lips above and below it; None when the lips touch or are not red."""
+    columns = np.arange(CENTRE_X_PX - 20, CENTRE_X_PX + 21)
+    red = cv2.GaussianBlur(lab[..., 1], (0, 0), 1.5)
+    heights = np.arange(-24, 27)
+    rows = np.clip(line[columns] + heights[:, None], 0, PATCH_HEIGHT_PX - 1)
+    profile = np.median(red[rows, columns], axis=1)
+    above, below = heights <= -5, heights >= 8
+    lips = min(float(profile[above].max()), float(profile[below].max()))
+    drop = lips - float(profile[(heights >= -6) & (heights <= 14)].min())
+    if drop < MIN_RED_DROP:
+        return None
+    top = float(heights[above][np.argmax(profile[above])])
+    bottom = float(heights[below][np.argmax(profile[below])])
+    left, right = corners
+    across = (np.arange(PATCH_WIDTH_PX) - (left + right) / 2) / ((right - left) / 2)
+    room = np.clip(1 - across**2, 0, 1)  # lips come together towards the corners
+    from_line = np.arange(PATCH_HEIGHT_PX)[:, None] - line
+    mask = (red < lips - 0.5 * drop) & (from_line > top * room) & (from_line < bottom * room)
+    mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 7), np.uint8))
+    _, labels = cv2.connectedComponents(mask)
+    sizes = np.bincount(labels[:, 100:141].ravel())[1:]
+    return labels == 1 + int(np.argmax(sizes)) if sizes.size else None
+
+
 def _open_mouth(
-    lab: Floats, skin: SkinTone, component: npt.NDArray[np.bool_], line: npt.NDArray[np.intp]
-) -> PatchMouth | None:
+    lab: Floats, component: npt.NDArray[np.bool_], line: npt.NDArray[np.intp], corners: tuple[int, int]
+) -> PatchMouth:
     """Contours of a parted mouth: the gap's hull per column, moved onto the nearest edge of a lip.
 
     The dark corners of a smile are often no part of the gap found; there the line leads to the corner.
     """
     columns = np.flatnonzero(component.sum(axis=0) >= 3)
-    left, right = _corners(int(columns[0]), int(columns[-1]), lab[line, np.arange(len(line)), 0] / skin.lightness)
+    left, right = corners
+    columns = columns[(columns >= left) & (columns <= right)]
     edge = _edge_strength(lab)
     upper = np.full(right - left + 1, np.nan, np.float32)
     lower = upper.copy()
@@ -126,19 +172,34 @@ def _open_mouth(
     for corner in (0, -1):
         if not np.isfinite(upper[corner]):
             upper[corner] = lower[corner] = line[left if corner == 0 else right]
-    upper, lower = _smooth_contour(upper), _smooth_contour(lower)
+    curves = _smooth_contour(upper), _smooth_contour(lower)
+    if np.any(curves[0] > curves[1] + 1):  # bent too freely: lips do not cross
+        curves = _smooth_contour(upper, degree=2), _smooth_contour(lower, degree=2)
+    upper, lower = curves
     return PatchMouth(left, right, np.minimum(upper, lower), np.maximum(upper, lower), 0.3, 1.0)
 
 
-def _corners(left: int, right: int, lightness_along: Floats) -> tuple[int, int]:
-    """Columns of the corners: from the gap's ends outward while the line is dark, 36 pixels at most."""
-    dark = _bridged(np.asarray(lightness_along < DARK_CORNER, np.bool_))
-    limit_left, limit_right = max(4, left - 36), min(len(dark) - 5, right + 36)
-    while left > limit_left and dark[left - 1]:
-        left -= 1
-    while right < limit_right and dark[right + 1]:
-        right += 1
-    return left, right
+def _corners(
+    left: int, right: int, line: npt.NDArray[np.intp], seen: Floats, lightness_along: Floats
+) -> tuple[int, int]:
+    """Columns of the corners: the last dark ones outward of the gap, as far as the line is seen at all.
+
+    Beyond a corner the line goes on as a crease, which is lighter and steeper; teeth in shadow may lie before it.
+    """
+    there = _bridged(np.asarray(seen > FAINT_LINE, np.bool_))
+    dark = lightness_along < DARK_CORNER
+    outermost = [left, right]
+    for side, step in ((0, -1), (1, 1)):
+        column = outermost[side]
+        for _ in range(CORNER_REACH_PX):
+            column += step
+            if not 4 <= column < len(seen) - 4 or not there[column]:
+                break
+            if abs(int(line[column]) - int(line[column - step * STEEP_PX])) >= STEEP_PX:
+                break
+            if dark[column]:
+                outermost[side] = column
+    return outermost[0], outermost[1]
 
 
 def _edge_strength(lab: Floats) -> Floats:
@@ -153,14 +214,14 @@ def _best_row(strength: Floats, first: int, last: int) -> float:
     return float(first + int(np.argmax(strength[first : last + 1])))
 
 
-def _smooth_contour(rows: Floats) -> Floats:
-    """A curve of fourth degree through the rows that agree with it; NaN is ignored, the ends are held."""
+def _smooth_contour(rows: Floats, degree: int = 4) -> Floats:
+    """A polynomial through the rows that agree with it; NaN is ignored, the ends are held."""
     across = np.linspace(-1, 1, len(rows))
     used = np.isfinite(rows)
     weights = np.where(np.abs(across) == 1, 8.0, 1.0)
     fitted = np.zeros(len(rows))
     for _ in range(3):
-        fitted = np.polyval(np.polyfit(across[used], rows[used], 4, w=weights[used]), across)
+        fitted = np.polyval(np.polyfit(across[used], rows[used], degree, w=weights[used]), across)
         error = np.abs(rows - fitted)
         closer = np.isfinite(rows) & ((error <= max(1.5, 2.0 * float(np.median(error[used])))) | (weights > 1))
         if np.count_nonzero(closer) < 12:

@@ -30,6 +30,7 @@ CHIN_HEIGHT = 1.083
 CONTOUR_U = np.linspace(-1.0, 1.0, 25, dtype=np.float32)
 MIN_HALF_WIDTH_PICTURE_PX = 6.0  # fewer pixels cannot show a mouth that moves
 WIDE_OPEN = 0.6  # gap in half widths: closing such a mouth would need skin that is not in the picture
+FAINT_LINE_LIGHTNESS = 0.74  # of the skin's; the line between closed lips is darker
 SURE = 0.5
 """Confidence from which a mouth may be animated."""
 
@@ -156,7 +157,9 @@ def _confidence(
         (_falling(-abs(centre_x - CENTRE_X_PX), -14, -34), "the mouth is off the face's middle; the face is turned"),
         (_falling(-abs(centre_y - CENTRE_Y_PX), -26, -44), "the mouth is not where the face suggests it"),
         (_falling(half_width, 40, 26), "the mouth seems too narrow; it may be covered"),
+        (_falling(-traced.open_end_px / half_width, -0.12, -0.30), "the corners of the mouth are not found"),
         (_falling(-traced.gap_px / half_width, -0.45, -WIDE_OPEN), "the mouth is wide open"),
+        (_falling(-_hidden_teeth(lab, traced), 0.0, -0.12), "teeth and lips cannot be told apart"),
         (_falling(-lips_below_line(lab, traced), -19, -27), "a moustache or a shadow lies over the lip line"),
     )
     weakest, doubt = min(looks, key=lambda look: look[0])
@@ -176,6 +179,22 @@ def lips_below_line(lab: Floats, traced: PatchMouth) -> float:
     if dark < 0.05 or red.sum() < 300:
         return 0.0
     return float(np.sum(red * rows) / np.sum(red)) - float(np.mean(traced.lower_px))
+
+
+def _hidden_teeth(lab: Floats, traced: PatchMouth) -> float:
+    """How much brighter than skin it is below a faint line: such a line is the upper lip above teeth not recognised."""
+    if traced.gap_px > 0:
+        return 0.0
+    quarter = (traced.right_px - traced.left_px) // 4
+    columns = np.arange(traced.left_px + quarter, traced.right_px - quarter + 1)
+    line = np.round(traced.upper_px).astype(int)[columns - traced.left_px]
+    skin = skin_tone(lab).lightness
+    if float(np.mean(lab[line, columns, 0])) < FAINT_LINE_LIGHTNESS * skin:
+        return 0.0
+    below = [
+        float(np.mean(lab[np.clip(line + height, 0, PATCH_HEIGHT_PX - 1), columns, 0])) for height in range(4, 22, 2)
+    ]
+    return max(0.0, max(below) / skin - 1)
 
 
 def _parting(lab: Floats, traced: PatchMouth) -> float:
