@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 
 import dagster as dg
 
@@ -66,5 +67,5 @@ def test_three_productions_never_overlap_on_a_one_slot_gpu_lane(project: Project
         lipsync = [steps(instance, run.run_id)["aligned_video"] for run in runs]
         whole = [steps(instance, run.run_id)["upload"] for run in runs]
     lipsync.sort(key=lambda step: step.start)
-    assert not any(first.overlaps(second) for first, second in zip(lipsync, lipsync[1:], strict=False)), lipsync
+    assert not any(first.overlaps(second) for first, second in pairwise(lipsync)), lipsync
     assert min(step.start for step in whole) < max(step.end for step in lipsync)
