@@ -1,5 +1,6 @@
 """The providers a configuration may choose from: class, options, whether they can run here. Not here: running one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,8 @@ class ProviderCandidate:
     target: str
     provider: type[AnyTask] | None
     options: ProviderOptions
+    written: Mapping[str, Any]
+    """Its options as the files give them, ``${NAME}`` replaced; ``options`` was validated from this."""
     import_problem: str = ""
     package: str = ""
     licence: str = ""
@@ -58,8 +61,7 @@ class ProviderCandidate:
 
     @property
     def spec(self) -> ProviderSpec:
-        options = self.options.model_dump(mode="json")
-        return ProviderSpec(capability=self.capability, name=self.name, target=self.target, options=options)
+        return ProviderSpec(capability=self.capability, name=self.name, target=self.target, options=dict(self.written))
 
 
 class ProviderCatalog:
@@ -124,7 +126,7 @@ class ProviderCatalog:
         try:
             return self.candidate(capability, name)
         except ConfigError as error:
-            return ProviderCandidate(capability, name, "", None, ProviderOptions(), error.message)
+            return ProviderCandidate(capability, name, "", None, ProviderOptions(), {}, error.message)
 
     def _build(self, capability: str, name: str, place: tuple[str | int, ...]) -> ProviderCandidate:
         written = dict(self._config.registry.providers.get(capability, {}).get(name, {}))
@@ -138,11 +140,13 @@ class ProviderCatalog:
         try:
             found = provider_class(registration.target, self._tasks[capability])
         except ProviderUnavailable as error:
-            return ProviderCandidate(capability, name, registration.target, None, ProviderOptions(), str(error), *facts)
+            return ProviderCandidate(
+                capability, name, registration.target, None, ProviderOptions(), written, str(error), *facts
+            )
         except ConfigError as error:
             raise self._config.error(f"{capability}/{name}: {error}", where) from error
         options = self._options(found, capability, name, written)
-        return ProviderCandidate(capability, name, registration.target, found, options, "", *facts)
+        return ProviderCandidate(capability, name, registration.target, found, options, written, "", *facts)
 
     def _options(self, provider: type[AnyTask], capability: str, name: str, written: dict[str, Any]) -> ProviderOptions:
         try:

@@ -68,6 +68,8 @@ def run_attempt(order: AttemptOrder, *, scratch: Path, timeout_seconds: float, l
             messages = _listen(tree, listeners)
         finally:
             tree.close()
+        if left := messages.get("end", {}).get("left"):
+            listeners.logger.warning("%s: %d of its processes could not be killed", _name(order), left)
         log = _log_tail(folder)
         if log:
             listeners.logger.info("%s printed:\n%s", _name(order), log)

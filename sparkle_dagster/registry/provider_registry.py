@@ -177,11 +177,11 @@ class ProviderRegistry:
             for name in self._catalog.names(capability)
             if name not in settings.providers
         ]
-        models = self.config.registry.models
         licences = {
-            candidate.name: models[model].licence
+            candidate.name: model.licence
             for candidate in (*listed, *others)
-            if (model := getattr(candidate.options, "model", None)) in models
+            for name, model in self.config.registry.models.items()
+            if getattr(candidate.options, "model", None) == name
         }
         no_op = None if settings.enabled else self._catalog.candidate(capability, NO_OP)
         place = "enabled" if no_op else "providers"

@@ -84,7 +84,7 @@ class ResolvedTask(Task[Any, Any]):
                 f"{resolution.task.capability}: expected a {wanted.__name__}, got {type(request).__name__}"
             )
         listeners = Listeners(on_progress, logger or logging.getLogger("sparkle.provider"), stop)
-        document = request.model_dump(mode="json")
+        document = _document(request)
 
         def run_once(candidate: ProviderCandidate) -> tuple[TaskResult, Inspections]:
             answer = run_attempt(
@@ -121,6 +121,13 @@ def resolved_task(resolution: Resolution) -> ResolvedTask:
     """A ResolvedTask that is an instance of ``resolution.task`` too."""
     kind = type(f"Resolved{resolution.task.__name__}", (ResolvedTask, resolution.task), {})
     return kind(resolution)
+
+
+def _document(request: TaskRequest) -> dict[str, Any]:
+    try:
+        return request.model_dump(mode="json")
+    except ValueError as error:
+        raise ContractViolation(f"{type(request).__name__}: expected values that JSON can hold; {error}") from error
 
 
 def _parsed(answer: Answer, task: type[AnyTask], candidate: ProviderCandidate) -> TaskResult:

@@ -50,7 +50,7 @@ class SupervisedTree:
                     stdout=subprocess.DEVNULL,
                     stderr=log,
                     pass_fds=(answers_end,),
-                    env={**provider_environment(), "TMPDIR": str(folder), ATTEMPT_VARIABLE: str(folder)},
+                    env=_environment(folder),
                     cwd=folder,
                     start_new_session=True,  # the terminal's Ctrl-C is for the platform, which then ends the tree
                 )
@@ -117,6 +117,11 @@ class SupervisedTree:
         except subprocess.TimeoutExpired:
             return False
         return True
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    own = {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1", ATTEMPT_VARIABLE: str(folder)}
+    return {**provider_environment(), **own}
 
 
 def _written(fd: int, data: memoryview) -> int:

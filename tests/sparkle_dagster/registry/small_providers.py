@@ -146,7 +146,7 @@ class Dies(LipSyncTask):
         how: str
 
     def run(self, request: LipSyncRequest) -> LipSyncResult:
-        print("these were its last words", flush=True)
+        print("these were its last words")
         if self.options.how == "segfault":
             ctypes.string_at(0)
         if self.options.how == "kill":

@@ -1,6 +1,7 @@
 """One attempt, in a real process: what it is given, how it may end, and that nothing of it stays."""
 
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import pytest
 
 from contracts.errors import ArtifactMissing, ProviderCrashed, ProviderFailed, ProviderRejected, ProviderTimeout
 from contracts.lipsync import LipSyncRequest, LipSyncResult
+from sparkle_dagster.registry._process_tree import descendants
 from sparkle_dagster.registry.provider_registry import ProviderRegistry
 from sparkle_dagster.registry.supervised_tree import AttemptStopped
 from tests.sparkle_dagster.registry.conftest import MakeRegistry, processes_named
@@ -137,6 +139,7 @@ def test_tree_and_folder_are_gone_when_the_platform_is_killed(
     config = registry.project_settings.project / "configs/tool_registry.yaml"
     script = f"""
 from contracts.lipsync import LipSyncRequest
+from sparkle_dagster.registry._process_tree import descendants
 from sparkle_dagster.registry.provider_registry import ProviderRegistry
 request = LipSyncRequest.parse_json({request_of(registry).model_dump_json()!r})
 ProviderRegistry.from_config({str(config)!r}).resolve("lipsync").run(request)
@@ -152,6 +155,17 @@ ProviderRegistry.from_config({str(config)!r}).resolve("lipsync").run(request)
     wait_until(lambda: not processes_named(marker) and not list(scratch.iterdir()))
     assert processes_named(marker) == []
     assert list(scratch.iterdir()) == []
+
+
+def test_attempts_leave_no_open_files_and_no_zombies(make_registry: MakeRegistry, request_of: RequestOf) -> None:
+    registry = make_registry("bad: {use: Raises, how: bug}\ngood: {use: HandsOn}", lipsync="{providers: [bad, good]}")
+    request = request_of(registry)
+    task = registry.resolve("lipsync")
+    task.run(request)
+    open_files, children = len(list(Path("/proc/self/fd").iterdir())), descendants(os.getpid())
+    task.run(request)
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_files
+    assert descendants(os.getpid()) <= children
 
 
 def test_request_larger_than_a_pipe_arrives(make_registry: MakeRegistry, request_of: RequestOf) -> None:
