@@ -15,19 +15,19 @@ class Scratch:
         self._parent = parent
         self._owner_pid = 0
         self._path: Path | None = None
-        self._finalizer: weakref.finalize[..., Scratch] | None = None
+        self._finalizers: list[weakref.finalize[..., Scratch]] = []  # several when threads raced
 
     def directory(self) -> Path:
         if self._path is None or self._owner_pid != os.getpid():
-            self._path, fd = _durable.create_private_directory(self._parent)
-            self._owner_pid = os.getpid()
-            self._finalizer = weakref.finalize(self, _remove, self._path, fd, self._owner_pid)
+            path, fd = _durable.create_private_directory(self._parent)
+            self._finalizers.append(weakref.finalize(self, _remove, path, fd, os.getpid()))
+            self._path, self._owner_pid = path, os.getpid()
         return self._path
 
     def close(self) -> None:
-        if self._finalizer is not None:
-            self._finalizer()
-        self._path = self._finalizer = None
+        self._path = None
+        while self._finalizers:
+            self._finalizers.pop()()
 
 
 def _remove(path: Path, fd: int, owner_pid: int) -> None:

@@ -93,15 +93,11 @@ class Recorder:
 
     def __call__(self, name: str, real: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         first = self._paths.get(args[0], "?") if isinstance(args[0], int) else str(args[0])
-        try:
-            result = real(*args, **kwargs)
-        except FileExistsError:
-            self.calls.append((name, first, "EEXIST"))
-            raise
+        second = str(args[1]) if name in {"link", "rename"} else _lock_name(args) if name == "flock" else ""
+        self.calls.append((name, first, second))  # also when it raises: what exists may not be synced yet
+        result = real(*args, **kwargs)
         if name == "open":
             self._paths[result] = first
-        second = args[1] if name in {"link", "rename"} else {"flock": _lock_name(args)}.get(name, "")
-        self.calls.append((name, first, str(second)))
         return result
 
 
@@ -119,13 +115,12 @@ def broken_rules(calls: list[tuple[str, str, str]]) -> list[str]:
         if name not in {"link", "rename"}:
             continue
         history = [call for call, where, _ in before if where == path and call in {"write", "pwrite", "fsync"}]
-        if name == "link" and "/quarantine/" not in other and (not history or history[-1] != "fsync"):
+        if "/incoming/" in path and (not history or history[-1] != "fsync"):
             broken.append(f"the bytes of {other} are not synced before it is published")
-        target = path if other == "EEXIST" else other
-        if other != "EEXIST" and not _synced(after, str(Path(target).parent)):
-            broken.append(f"the name {target} is not synced")
+        if not _synced(after, str(Path(other).parent)):
+            broken.append(f"the name {other} is not synced")
         if name == "link" and not _lock_held(before):
-            broken.append(f"{target} is published while a sweep may run")
+            broken.append(f"{other} is published while a sweep may run")
     return broken
 
 

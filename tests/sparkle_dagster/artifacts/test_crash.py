@@ -99,12 +99,24 @@ def recorded(root: Path) -> Recorder:
 
 
 def test_what_is_acknowledged_survives_a_power_cut(tmp_path: Path) -> None:
-    assert broken_rules(recorded(tmp_path / "new").calls) == []
-    assert broken_rules(recorded(tmp_path / "new").calls) == [], "a second time: everything exists"
+    first = recorded(tmp_path / "store")
+    assert broken_rules(first.calls) == []
+    assert broken_rules(recorded(tmp_path / "store").calls) == [], "a second time: everything exists"
+    made = {path for name, path, _ in first.calls if name == "mkdir"}
+    assert {str(path) for path in tmp_path.rglob("*") if path.is_dir()} <= made, "none was made behind its back"
 
 
 def _nothing(*_: Any, **__: Any) -> None:
     """A step that was forgotten."""
+
+
+def _publish_with_sync_when_new(self: _durable.PrivateFile, target: Path) -> bool:
+    try:
+        _durable.os.link(self.path, target)
+    except FileExistsError:
+        return False
+    _durable.sync_directory(target.parent)
+    return True
 
 
 def _make_without_sync(path: Path) -> None:
@@ -113,8 +125,10 @@ def _make_without_sync(path: Path) -> None:
 
 
 def _publish_without_sync(self: _durable.PrivateFile, target: Path) -> bool:
-    _durable.os.link(self.path, target)
-    return True
+    with suppress(FileExistsError):
+        _durable.os.link(self.path, target)
+        return True
+    return False
 
 
 @pytest.mark.parametrize(
@@ -123,6 +137,7 @@ def _publish_without_sync(self: _durable.PrivateFile, target: Path) -> bool:
         (_durable, "sync_directory", _nothing),
         (_durable.PrivateFile, "seal", _nothing),
         (_durable.PrivateFile, "publish", _publish_without_sync),
+        (_durable.PrivateFile, "publish", _publish_with_sync_when_new),
         (_durable, "make_directory", _make_without_sync),
         (_durable, "locked", nullcontext),
     ],
@@ -130,6 +145,7 @@ def _publish_without_sync(self: _durable.PrivateFile, target: Path) -> bool:
         "no directory sync",
         "no file sync",
         "no sync of the link",
+        "no sync of a link that was there",
         "no sync of new directories",
         "no lock against a sweep",
     ],
@@ -138,6 +154,7 @@ def test_a_forgotten_step_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Any, name: str, mutant: Any
 ) -> None:
     """The checker itself is checked."""
+    crash_driver.work(LocalArtifactStore(tmp_path))
     recorder = Recorder()
     with watched(recorder):
         monkeypatch.setattr(place, name, mutant)

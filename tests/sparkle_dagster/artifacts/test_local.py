@@ -81,6 +81,14 @@ def test_wrong_bytes_are_moved_to_quarantine_and_the_error_says_so(store: LocalA
     assert read_all(store, ref) == BODY
 
 
+def test_putting_the_bytes_again_marks_them_as_in_use(store: LocalArtifactStore) -> None:
+    """So that a sweep of what was long unused spares them."""
+    ref = store.put(io.BytesIO(b"1"), "text/plain")
+    os.utime(stored_path(store, ref), (0, 0))
+    store.put(io.BytesIO(b"1"), "text/plain")
+    assert stored_path(store, ref).stat().st_mtime > 0
+
+
 def test_nothing_is_left_in_incoming(store: LocalArtifactStore, tmp_path: Path) -> None:
     ref = store.put(io.BytesIO(BODY), "video/mp4")
     store.put(io.BytesIO(BODY), "video/mp4")
@@ -101,6 +109,19 @@ def test_copies_are_removed_with_their_store(tmp_path: Path) -> None:
     assert copy.exists()
     del store
     assert not copy.parent.exists()
+
+
+def test_a_forked_child_leaves_its_parents_copies_alone(tmp_path: Path) -> None:
+    store = LocalArtifactStore(tmp_path)
+    ref = store.put(io.BytesIO(b"1"), "text/plain")
+    copy = store.fetch(ref)
+    child = os.fork()
+    if child == 0:
+        is_its_own = store.fetch(ref) != copy
+        store.close()
+        os._exit(0 if is_its_own else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert copy.read_bytes() == b"1"
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(store: LocalArtifactStore, tmp_path: Path) -> None:
