@@ -7,6 +7,7 @@ face that the detector no longer finds), nor the mouth.
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import cv2
 import numpy as np
@@ -105,7 +106,7 @@ class FaceTracker:
         if key is None or last is None or face is None:
             return None
         from_key = compose(last, inverse(key.transform))
-        guess = cv2.transform(key.corners[:, None], from_key).astype(np.float32)
+        guess = np.asarray(cv2.transform(key.corners[:, None], from_key)[:, 0], np.float32)
         found, agreement = _moved(key.gray, gray, key.corners, guess)
         if found is None:
             return None
@@ -124,10 +125,10 @@ class FaceTracker:
         outline = cv2.transform(outline[:, None] * self._scale, transform)[:, 0]
         mask = np.zeros(gray.shape, np.uint8)
         cv2.fillConvexPoly(mask, np.round(outline).astype(np.int32), 255)
-        corners = cv2.goodFeaturesToTrack(gray, MAX_CORNERS, 0.01, 4, mask=mask)
-        if corners is None or len(corners) < MIN_CORNERS:
+        found = cast(Points | None, cv2.goodFeaturesToTrack(gray, MAX_CORNERS, 0.01, 4, mask=mask))  # None when flat
+        if found is None or len(found) < MIN_CORNERS:
             return None
-        return _Key(gray, np.asarray(corners[:, 0], np.float32), transform)
+        return _Key(gray, np.asarray(found[:, 0], np.float32), transform)
 
     def _look_again(self, bgr: Image, transform: Transform) -> Face | None:
         """The detector's face nearest to where the track says it is; None when there is none."""
@@ -145,20 +146,29 @@ class FaceTracker:
 
 def _moved(before: Image, after: Image, corners: Points, guess: Points) -> tuple[Transform | None, float]:
     """The similarity that most corners follow from one picture to another, and their share."""
-    options = {"winSize": (21, 21), "maxLevel": 3}
-    moved, seen, _ = cv2.calcOpticalFlowPyrLK(
-        before, after, corners[:, None], guess.copy(), flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **options
-    )
-    back, seen_back, _ = cv2.calcOpticalFlowPyrLK(
-        after, before, moved, corners[:, None].copy(), flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **options
-    )
-    apart = np.linalg.norm(back[:, 0] - corners, axis=1)
-    good = (seen[:, 0] == 1) & (seen_back[:, 0] == 1) & (apart < BACK_AND_FORTH_PX)
+    moved = _flow(before, after, corners, guess)
+    back = _flow(after, before, moved[0], corners)
+    apart = np.linalg.norm(back[0] - corners, axis=1)
+    good = moved[1] & back[1] & (apart < BACK_AND_FORTH_PX)
     if np.count_nonzero(good) < MIN_CORNERS:
         return None, 0.0
-    found, agreeing = cv2.estimateAffinePartial2D(corners[good], moved[good, 0], ransacReprojThreshold=1.5)
-    share = float(np.count_nonzero(agreeing)) / len(corners) if found is not None else 0.0
-    return (found, share) if share >= MIN_AGREEING_SHARE else (None, share)
+    found, agreeing = cv2.estimateAffinePartial2D(corners[good], moved[0][good], ransacReprojThreshold=1.5)
+    share = float(np.count_nonzero(agreeing)) / len(corners)
+    return (np.asarray(found, np.float64), share) if share >= MIN_AGREEING_SHARE else (None, share)
+
+
+def _flow(before: Image, after: Image, corners: Points, guess: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
+    """Where the corners went, from a guess, and which were found again."""
+    moved, seen, _ = cv2.calcOpticalFlowPyrLK(
+        before,
+        after,
+        corners[:, None],
+        guess[:, None].copy(),
+        winSize=(21, 21),
+        maxLevel=3,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )
+    return np.asarray(moved[:, 0], np.float32), np.asarray(seen[:, 0] == 1, np.bool_)
 
 
 def _has_changed(transform: Transform) -> bool:

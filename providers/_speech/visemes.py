@@ -235,7 +235,7 @@ def _smoothed(values: npt.NDArray[np.float64], sigma: float) -> npt.NDArray[np.f
     kernel /= kernel.sum()
     padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
     columns = [np.convolve(padded[:, column], kernel, mode="valid") for column in range(values.shape[1])]
-    return np.stack(columns, axis=1)
+    return np.asarray(np.stack(columns, axis=1), np.float64)
 
 
 def _band_powers(

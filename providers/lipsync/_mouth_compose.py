@@ -3,6 +3,8 @@
 Only the region of the mouth is read and written.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +15,7 @@ from providers._media.mouth_landmarks import MouthLandmarks
 from providers.lipsync._mouth_interior import smoothstep
 from providers.lipsync._mouth_rig import MouthRig, Pose
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]  # float32 at run time
 
 LOWEST_EDGE = 2.1  # half widths: the jaw's outline moves too much to be replaced
 GAIN_LIMITS = (0.85, 1.18)
@@ -47,16 +49,18 @@ class MouthComposer:
             [transform[:, :2], transform[:, 2:] + transform[:, :2] @ [[box.x], [box.y]] - [[left], [top]]]
         )
         size = (int(right - left), int(bottom - top))
-        patch = cv2.warpAffine(mouth, placed, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
-        mask = cv2.warpAffine(self._mask, placed, size)
+        patch = np.asarray(
+            cv2.warpAffine(mouth, placed, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT), np.float32
+        )
+        mask = np.asarray(cv2.warpAffine(self._mask, placed, size), np.float32)
         part = frame[top:bottom, left:right]
         below = part.astype(np.float32)
-        above = patch.astype(np.float32) * self._matched(patch, below, mask)
+        above = patch * self._matched(patch, below, mask)
         below += (above - below) * (mask * np.float32(strength))[..., None]
         np.copyto(part, np.clip(below + 0.5, 0, 255).astype(np.uint8))
         return opening * strength
 
-    def _matched(self, patch: npt.NDArray[np.uint8], below: Floats, mask: Floats) -> Floats:
+    def _matched(self, patch: Floats, below: Floats, mask: Floats) -> Floats:
         """Factor per channel that makes the patch as bright as the frame where both show."""
         ring = (mask > 0.05) & (mask < 0.6)
         if not ring.any():

@@ -7,6 +7,7 @@ into a frame (``_mouth_compose``).
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,9 +16,9 @@ import numpy.typing as npt
 from contracts.artifacts import Box
 from providers._media.faces import Image
 from providers._media.mouth_landmarks import CONTOUR_U, MouthLandmarks
-from providers.lipsync._mouth_interior import MouthInterior, smoothstep
+from providers.lipsync._mouth_interior import LipBand, MouthInterior, draw_seam, smoothstep
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]  # float32 at run time
 
 WIDEST_GAP = 0.60  # between the lips at opening 1, in half widths
 WIDEST_GAP_SMILING = 0.50  # a smile has widened the mouth by about a fifth already
@@ -28,6 +29,7 @@ REACH_ACROSS = 2.2
 REACH_UP = 0.95
 REACH_BELOW_CHIN = 0.75
 TABLE_SIZE = 512
+BAND_MARGIN = 0.15
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,12 @@ class MouthRig:
         self._table_u = np.linspace(-1.25, 1.25, TABLE_SIZE, dtype=np.float32)
         self._rest_upper, self._rest_lower = self._rest_contours()
         self._meeting = self._rest_upper + np.float32(MEETING_SHARE) * (self._rest_lower - self._rest_upper)
-        self._bulge = np.asarray(np.clip(1 - self._table_u**2, 0, 1) ** 0.8, np.float32)
         self._is_parted = mouth.gap > PARTED_GAP
+        roundness = 1.15 if self._is_parted else 0.8  # a smile's corners hardly open
+        self._bulge = np.asarray(np.clip(1 - self._table_u**2, 0, 1) ** roundness, np.float32)
         self._widest = WIDEST_GAP_SMILING if self._is_parted else WIDEST_GAP
         self._fixed = self._fixed_weights()
-        self._interior = MouthInterior(self._source, self._v, 1.0 / mouth.half_width_px, own_teeth=self._is_parted)
+        self._interior = MouthInterior(self._source, 1.0 / mouth.half_width_px, own_teeth=self._is_parted)
 
     def render(self, pose: Pose) -> tuple[Image, float]:
         """The region in this pose, uint8 (box.height, box.width, 3), and the opening that shows, 0..1."""
@@ -78,19 +81,47 @@ class MouthRig:
         index = self._table_index(source_u)
         upper, lower = lips.upper[index], lips.lower[index]
         source_v = self._source_v(pose, index, upper, lower)
-        warped = self._sample(source_u, source_v)
-        self._draw_seam(warped, source_u, upper, lower)
-        rest = self._rest_upper[index], self._rest_lower[index], self._meeting[index]
-        picture = self._interior.draw(warped, source_u, (upper, lower), rest, pose.opening, pose.teeth)
+        picture = self._sample(source_u, source_v)
+        part = self._around(lips)
+        near = picture[part].astype(np.float32)
+        band = self._band(part, source_u, index, upper, lower)
+        if self._is_parted:
+            draw_seam(near, band)
+        self._interior.draw(near, self._source[part], band, pose.opening, pose.teeth)
+        picture[part] = np.clip(near + np.float32(0.5), 0, 255).astype(np.uint8)
         return picture, min(1.0, lips.gap / self._widest)
+
+    def _around(self, lips: Lips) -> tuple[slice, slice]:
+        """The part of the region in which something is drawn."""
+        highest, lowest = float(lips.upper.min()) - BAND_MARGIN, float(lips.lower.max()) + BAND_MARGIN
+        near = (self._v > highest) & (self._v < lowest) & (self._fixed["magnitude"] < 1.25)
+        rows, columns = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
+        if rows.size == 0:
+            return slice(0, 1), slice(0, 1)
+        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+    def _band(
+        self, part: tuple[slice, slice], source_u: Floats, index: npt.NDArray[np.int32], upper: Floats, lower: Floats
+    ) -> LipBand:
+        places = index[part]
+        return LipBand(
+            v=self._v[part],
+            u=source_u[part],
+            upper=upper[part],
+            lower=lower[part],
+            rest_upper=self._rest_upper[places],
+            rest_lower=self._rest_lower[places],
+            meeting=self._meeting[places],
+        )
 
     def lips(self, pose: Pose) -> Lips:
         """Where the lips' inner edges are in the pose."""
-        gap = max(pose.opening, 0.0) * self._widest * (1.12 - 0.12 * pose.width)
-        upper = np.maximum(self._meeting - UPPER_SHARE * gap * self._bulge, self._highest_upper())
-        lower = self._meeting + (1 - UPPER_SHARE) * gap * self._bulge
+        gap = np.float32(max(pose.opening, 0.0) * self._widest * (1.12 - 0.12 * pose.width))
+        upper = np.maximum(self._meeting - np.float32(UPPER_SHARE) * gap * self._bulge, self._highest_upper())
+        lower = self._meeting + np.float32(1 - UPPER_SHARE) * gap * self._bulge
         if pose.tuck > 0:
-            lower = lower * (1 - pose.tuck) + (upper + 0.05 * self._bulge) * pose.tuck
+            tuck = np.float32(pose.tuck)
+            lower = lower * (1 - tuck) + (upper + np.float32(0.05) * self._bulge) * tuck
         return Lips(upper, np.maximum(upper, lower))
 
     def _highest_upper(self) -> Floats:
@@ -173,23 +204,13 @@ class MouthRig:
         from_below = v - fall * self._fixed["below_chin"] + tucked
         return np.where(v < (upper + lower) * np.float32(0.5), from_above, from_below)
 
-    def _sample(self, source_u: Floats, source_v: Floats) -> Floats:
-        """The photographed region at source coordinates, float32 (h, w, 3)."""
+    def _sample(self, source_u: Floats, source_v: Floats) -> Image:
+        """The photographed region at source coordinates, uint8 (h, w, 3)."""
         roll, size = math.radians(self.mouth.roll_degrees), np.float32(self.mouth.half_width_px)
-        cos, sin = np.float32(math.cos(roll)), np.float32(math.sin(roll))
-        x = (source_u * cos - source_v * sin) * size + np.float32(self.mouth.centre_px[0] - self.box.x)
-        y = (source_u * sin + source_v * cos) * size + np.float32(self.mouth.centre_px[1] - self.box.y)
-        sampled = cv2.remap(self._source, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
-        return np.asarray(sampled, np.float32)
-
-    def _draw_seam(self, picture: Floats, source_u: Floats, upper: Floats, lower: Floats) -> None:
-        """The shadow line between closed lips; a closed mouth has photographed one already."""
-        if not self._is_parted:
-            return
-        touching = 1 - smoothstep(lower - upper, 0.01, 0.07)
-        across = 1 - smoothstep(np.abs(source_u), 0.80, 1.0)
-        line = np.exp(-(((self._v - (upper + lower) * np.float32(0.5)) / np.float32(0.035)) ** 2))
-        picture *= (1 - 0.42 * touching * across * line)[..., None]
+        cos, sin = np.float32(math.cos(roll)) * size, np.float32(math.sin(roll)) * size
+        x = source_u * cos - source_v * sin + np.float32(self.mouth.centre_px[0] - self.box.x)
+        y = source_u * sin + source_v * cos + np.float32(self.mouth.centre_px[1] - self.box.y)
+        return np.asarray(cv2.remap(self._source, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT), np.uint8)
 
 
 def _region(bgr: Image, mouth: MouthLandmarks) -> Box:

@@ -102,10 +102,9 @@ def ranges(reasons: Iterable[str]) -> tuple[FrameRange, ...]:
 
 def _take(shot: _Open, frame: Frame, track: Track, confidences: list[float]) -> None:
     """One frame of a shot; where the detector looked, the mouth is looked for as well."""
-    assert_transform = track.transform
-    if assert_transform is None:
+    if track.transform is None:
         return
-    shot.transforms.append(assert_transform)
+    shot.transforms.append(track.transform)
     if not track.looked:
         return
     mouth = locate_mouth(frame.bgr, track.face) if track.face is not None else None
@@ -156,13 +155,16 @@ def _doubt(shot: _Open) -> str:
     """Why a whole shot cannot be animated; empty when it can."""
     if len(shot.transforms) < SHORTEST_SHOT_FRAMES:
         return "the face is seen too shortly"
-    if shot.best is not None:
-        sure = [mouth for _, mouth in shot.looks if mouth is not None and mouth.is_sure]
-        seen = [mouth for _, mouth in shot.looks if mouth is not None]
-        if len(sure) * 2 >= len(seen):
-            return ""
-    doubts = [mouth.doubt for _, mouth in shot.looks if mouth is not None and mouth.doubt]
+    seen = [mouth for _, mouth in shot.looks if mouth is not None]
+    closed = [mouth for mouth in seen if mouth.gap == 0]
+    if shot.best is not None and (_mostly_sure(seen) or (len(closed) > 1 and _mostly_sure(closed))):
+        return ""
+    doubts = [mouth.doubt for mouth in seen if mouth.doubt]
     return max(doubts, key=doubts.count) if doubts else "the mouth is not found"
+
+
+def _mostly_sure(mouths: list[MouthLandmarks]) -> bool:
+    return sum(mouth.is_sure for mouth in mouths) * 2 >= len(mouths)
 
 
 def _frame_doubts(shot: _Open, position: int, mouth: MouthLandmarks) -> list[str]:

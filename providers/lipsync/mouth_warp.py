@@ -8,13 +8,13 @@ from typing import cast
 from pydantic import Field
 
 from contracts.lipsync import LipSyncRequest, LipSyncResult
-from contracts.tasks import LipSyncTask, ProviderOptions
+from contracts.tasks import LipSyncTask
 
 
 class MouthWarpProvider(LipSyncTask):
     """A photo or a frontal video and a voice in, a face that speaks out."""
 
-    class Options(ProviderOptions):
+    class Options(LipSyncTask.Options):
         lead_ms: float = Field(default=30.0, ge=-200, le=200, description="How far the lips run ahead of the sound.")
 
     def run(self, request: LipSyncRequest) -> LipSyncResult:
