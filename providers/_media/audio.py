@@ -14,6 +14,9 @@ from providers._media.decode import Tally, audio_stream, decoded_audio
 from providers._media.opening import open_media, reason
 from providers._media.timing import SoundClock
 
+_MIXING = {"rematrix_maxval": "1.0"}
+"""A mix of channels is scaled so that it cannot clip; libav does that by itself only for integers."""
+
 Samples = npt.NDArray[np.float32]
 
 
@@ -76,7 +79,7 @@ class Resampling:
             yield from self.flush()
             self._source = found
         if self._resampler is None:
-            self._resampler = AudioResampler("fltp", self._layout, self._rate_hz)
+            self._resampler = AudioResampler("fltp", self._layout, self._rate_hz, options=_MIXING)
         frame.pts = None
         yield from _arrays(self._resampler, frame)
 

@@ -47,7 +47,7 @@ class VideoWriter:
         )
         try:
             self._stream = self._add_stream(profile)
-        except (av.error.FFmpegError, ValueError) as error:
+        except (av.error.FFmpegError, ValueError, TypeError) as error:
             self._drop()
             raise ProviderFailed(
                 f"expected a video encoder of this build, such as libx264, got {profile.codec!r} ({error})"

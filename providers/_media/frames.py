@@ -80,14 +80,19 @@ def _at_rate(frames: Iterator[_TimedFrame], fps: float) -> Iterator[Frame]:
     shown: _TimedFrame | None = None
     for frame in frames:
         if shown is not None:
-            until = math.floor(frame.time_seconds * fps + 0.5)
+            until = _slot(frame.time_seconds, fps)
             while slot < until:
                 yield Frame(slot, slot / fps, shown.bgr)
                 slot += 1
         shown = frame
     if shown is None:
         return
-    until = max(1, math.floor(shown.end_seconds_exclusive * fps + 0.5))
+    until = max(1, _slot(shown.end_seconds_exclusive, fps))
     while slot < until:
         yield Frame(slot, slot / fps, shown.bgr)
         slot += 1
+
+
+def _slot(seconds: float, fps: float) -> int:
+    """The nearest frame number; halves go up, also those that a time base rounded down."""
+    return math.floor(seconds * fps + 0.501)

@@ -96,10 +96,11 @@ def _regular_file(path: Path, limits: MediaLimits) -> Generator[BinaryIO, None, 
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise ProviderRejected(f"expected a readable file, got {error.strerror}") from error
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise ProviderRejected("expected a regular file, got a directory, a pipe or a device")
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise ProviderRejected("expected a regular file, got a directory, a pipe or a device")
         if found.st_size == 0:
             raise ProviderRejected("expected a media file, got an empty one")
         if found.st_size > limits.max_bytes:

@@ -15,7 +15,7 @@ from providers._media.audio import Resampling
 from providers._media.bgr import BgrConverter
 
 _ENVELOPE_RATE_HZ = 16_000
-_FIRST_BUCKET_SAMPLES = 16
+_FIRST_BUCKET_SAMPLES = 80  # 5 ms: longer than a period of a voice, so that the drawing shows loudness
 _MAX_BUCKETS = 8192
 
 

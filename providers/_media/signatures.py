@@ -15,8 +15,8 @@ _LURES = (
     (r"#EXTM3U|\[playlist\]", "a playlist"),
     (r"ffconcat", "a list of other files"),
     (r"v=0\s+o=", "a session description (SDP)"),
-    (r"(?s)(<\?xml.{0,500})?<svg", "an SVG drawing"),
-    (r"(?s)(<\?xml.{0,500})?<MPD", "a streaming manifest"),
+    (r"(<\?xml[\s\S]{0,500})?<svg", "an SVG drawing"),
+    (r"(<\?xml[\s\S]{0,500})?<MPD", "a streaming manifest"),
     (r"<!DOCTYPE html|<html", "a web page"),
 )
 

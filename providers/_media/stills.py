@@ -14,8 +14,8 @@ from providers._media.limits import DEFAULT_LIMITS, MediaLimits
 from providers._media.opening import reason
 from providers._media.picture_geometry import fitted
 
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP")
-"""MPO is a JPEG with a second picture behind it, as some phones write; the first is read."""
+_FORMATS = ("PNG", "JPEG", "WEBP")
+"""A JPEG with a second picture behind it, as some phones write (MPO), comes with JPEG; the first is read."""
 
 
 def is_picture(ref_or_media_type: str) -> bool:
@@ -52,7 +52,9 @@ def open_picture(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> Generator[
                 yield image
     except UnidentifiedImageError as error:
         raise ProviderRejected("expected a PNG, JPEG or WebP picture, got something else") from error
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise ProviderRejected(f"expected a picture up to {limits.max_picture_pixels} pixels, got far more") from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise ProviderRejected(
             f"expected a whole picture, got one that does not decode ({reason(error)}); export it again"
         ) from error

@@ -51,10 +51,9 @@ class FrameClock:
 
     @property
     def frame_seconds(self) -> float:
-        """How long the last placed frame is shown: what the file says, else the usual distance."""
-        if self._last_duration_seconds > 0:
-            return self._last_duration_seconds
-        return median(self._recent) if self._recent else self._header_seconds
+        """How long the last placed frame is shown: what the file says where that is likely, else the usual distance."""
+        usual = median(self._recent) if self._recent else self._header_seconds
+        return self._last_duration_seconds if self._last_duration_seconds > usual / 2 else usual
 
     @property
     def end_seconds_exclusive(self) -> float:

@@ -1,0 +1,126 @@
+"""The writer: what was asked comes out, byte for byte the same each time."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contracts.errors import ProviderFailed
+from contracts.production import DeliveryProfile
+from providers._media.encode import VideoWriter, exact_rate
+from providers._media.frames import read_frames
+from providers._media.probe import probe
+from tests.media import CORNERS, corner_colours, frame_number, numbered_picture
+
+PROFILE = DeliveryProfile(preset="ultrafast", crf=18)
+
+
+def write(path: Path, *, count: int = 10, width: int = 160, height: int = 120, fps: float = 25) -> Path:
+    with VideoWriter(path, width=width, height=height, fps=fps, profile=PROFILE) as writer:
+        for number in range(count):
+            writer.write(numbered_picture(width, height, number))
+    assert writer.frame_count == count
+    return path
+
+
+def test_written_frames_come_back(tmp_path: Path) -> None:
+    frames = list(read_frames(write(tmp_path / "x.mp4", count=30)))
+    assert [frame_number(frame.bgr) for frame in frames] == list(range(30))
+    assert corner_colours(frames[0].bgr) == CORNERS
+
+
+def test_file_is_what_a_browser_wants(tmp_path: Path) -> None:
+    info = probe(write(tmp_path / "x.mp4"))
+    assert info.faststart is True
+    assert info.audio is None
+    assert (info.video.codec, info.video.pixel_format, info.video.fps) == ("h264", "yuv420p", 25)
+    assert info.video.color == {"space": "bt709", "range": "tv", "primaries": "bt709", "transfer": "bt709"}
+    assert info.video.duration_seconds == pytest.approx(0.4)
+
+
+def test_colours_survive(tmp_path: Path) -> None:
+    """Tolerance: two quantisations to 8 bits, one of them to 220 levels; flat colour, so no detail is lost."""
+    for colour in ((128, 128, 128), (40, 60, 200), (200, 80, 30), (60, 180, 60), (255, 255, 255), (0, 0, 0)):
+        flat = np.full((64, 64, 3), colour, np.uint8)
+        path = tmp_path / "x.mp4"
+        with VideoWriter(path, width=64, height=64, fps=25, profile=DeliveryProfile(crf=1)) as writer:
+            writer.write(flat)
+        assert np.abs(next(read_frames(path)).bgr.astype(int) - flat).max() <= 4, colour
+
+
+def test_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
+    digests = {hashlib.sha256(write(tmp_path / f"{n}.mp4", count=60).read_bytes()).hexdigest() for n in range(3)}
+    assert len(digests) == 1
+    assert hashlib.sha256(write(tmp_path / "other.mp4", count=59).read_bytes()).hexdigest() not in digests
+
+
+@pytest.mark.parametrize(("width", "height"), [(161, 120), (160, 121), (161, 121), (1, 1)])
+def test_odd_size_gains_one_repeated_pixel(width: int, height: int, tmp_path: Path) -> None:
+    path = write(tmp_path / "x.mp4", count=2, width=max(width, 10), height=max(height, 10))
+    info = probe(path).video
+    assert info.width == max(width, 10) + max(width, 10) % 2
+    assert info.height == max(height, 10) + max(height, 10) % 2
+
+
+@pytest.mark.parametrize("fps", [12, 23.976, 25, 29.97, 30, 50, 59.94])
+def test_frame_rate_is_kept_exactly(fps: float, tmp_path: Path) -> None:
+    info = probe(write(tmp_path / "x.mp4", count=24, fps=fps)).video
+    assert info.fps == pytest.approx(float(exact_rate(fps)), abs=0.001)
+    assert info.frame_count == 24
+    assert not info.variable_frame_rate
+
+
+def test_failure_inside_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "x.mp4"
+
+    def fail_after_one_frame() -> None:
+        with VideoWriter(path, width=160, height=120, fps=25, profile=PROFILE) as writer:
+            writer.write(numbered_picture(160, 120, 0))
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail_after_one_frame()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_file_stands_there_before_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "x.mp4"
+    with VideoWriter(path, width=160, height=120, fps=25, profile=PROFILE) as writer:
+        writer.write(numbered_picture(160, 120, 0))
+        assert not path.exists()
+    assert [found.name for found in tmp_path.iterdir()] == ["x.mp4"]
+
+
+def test_video_without_frames_is_an_error(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ProviderFailed, match="at least one frame"),
+        VideoWriter(tmp_path / "x.mp4", width=160, height=120, fps=25, profile=PROFILE),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("bgr", [np.zeros((120, 161, 3), np.uint8), np.zeros((120, 160, 3), np.float32)])
+def test_frame_of_another_shape_or_type_is_named(bgr: np.ndarray, tmp_path: Path) -> None:
+    with (
+        pytest.raises(ProviderFailed, match=r"expected a uint8 frame of shape \(120, 160, 3\)"),
+        VideoWriter(tmp_path / "x.mp4", width=160, height=120, fps=25, profile=PROFILE) as writer,
+    ):
+        writer.write(bgr)
+
+
+@pytest.mark.parametrize("codec", ["no_such_codec", "aac"])
+def test_unknown_encoder_is_named_and_nothing_is_left(codec: str, tmp_path: Path) -> None:
+    with pytest.raises(ProviderFailed, match=codec):
+        VideoWriter(tmp_path / "x.mp4", width=160, height=120, fps=25, profile=DeliveryProfile(codec=codec))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("codec", ["libx265", "libvpx-vp9", "libsvtav1"])
+def test_other_encoders_of_the_build_work(codec: str, tmp_path: Path) -> None:
+    profile = DeliveryProfile(codec=codec, crf=35, preset="ultrafast")
+    with VideoWriter(tmp_path / "x.mp4", width=160, height=120, fps=25, profile=profile) as writer:
+        for number in range(3):
+            writer.write(numbered_picture(160, 120, number))
+    assert [frame_number(frame.bgr) for frame in read_frames(tmp_path / "x.mp4")] == [0, 1, 2]
