@@ -133,7 +133,7 @@ def make_video(
     with av.open(str(path), "w", options=muxing) as container:
         options = {"crf": str(crf), "preset": "ultrafast"} if codec.startswith("libx26") else {"crf": "20", "b": "0"}
         if codec == "libx265":
-            options["x265-params"] = "log-level=none"
+            options["x265-params"] = "log-level=none:bframes=0"  # with them it mistimes clips of a few frames
         if interlaced:
             options["x264-params"] = "tff=1:interlaced=1"
         video = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options)

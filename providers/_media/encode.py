@@ -16,6 +16,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 
 from contracts.errors import ProviderFailed
 from contracts.production import DeliveryProfile
+from providers._media.opening import reason
 
 _THREADS = 4
 """Fixed: x264 gives the same bytes for the same number of threads, whatever the machine has."""
@@ -50,7 +51,7 @@ class VideoWriter:
         except (av.error.FFmpegError, ValueError, TypeError) as error:
             self._drop()
             raise ProviderFailed(
-                f"expected a video encoder of this build, such as libx264, got {profile.codec!r} ({error})"
+                f"expected a video encoder of this build, such as libx264, got {profile.codec!r} ({reason(error)})"
             ) from error
 
     def write(self, bgr: npt.NDArray[np.uint8]) -> None:
@@ -67,7 +68,7 @@ class VideoWriter:
         try:
             self._container.mux(self._stream.encode(frame))
         except av.error.FFmpegError as error:
-            raise ProviderFailed(f"the video encoder stopped at frame {self.frame_count}: {error}") from error
+            raise ProviderFailed(f"the video encoder stopped at frame {self.frame_count}: {reason(error)}") from error
         self.frame_count += 1
 
     def __enter__(self) -> Self:
@@ -87,7 +88,7 @@ class VideoWriter:
             self._container.close()
         except av.error.FFmpegError as failure:
             self._partial.unlink(missing_ok=True)
-            raise ProviderFailed(f"the video could not be completed: {failure}") from failure
+            raise ProviderFailed(f"the video could not be completed: {reason(failure)}") from failure
         self._partial.replace(self.path)
 
     def _add_stream(self, profile: DeliveryProfile) -> av.VideoStream:
@@ -137,6 +138,7 @@ def _options(profile: DeliveryProfile) -> dict[str, str]:
     options = {"crf": str(profile.crf)}
     if profile.codec in {"libx264", "libx265"}:
         options["preset"] = profile.preset
+        options |= {"x265-params": "log-level=error"} if profile.codec == "libx265" else {}
     else:
         options["b"] = "0"  # libvpx and libsvtav1: quality alone decides
     return options
