@@ -107,6 +107,7 @@ def _materialize(
             input_versions=_versions(workspace, production, ("upload", *inputs)),
             emit=lambda event: emit_to_sinks(workspace.registry.settings.sinks, event),
             progress=progress,
+            logger=context.log,
         )
         switches = NodeSwitches(enabled=config.enabled, provider=config.provider)
         try:

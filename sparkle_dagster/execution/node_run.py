@@ -7,6 +7,7 @@
 The caller hands the outcome to the IO manager, which commits it, and then reports the terminal event.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -56,6 +57,8 @@ class NodeContext:
     input_versions: Mapping[str, str]
     emit: Callable[[NodeEvent], None]
     progress: Callable[[float, float, str], None]
+    logger: logging.Logger
+    """Takes what the provider logs and prints."""
 
 
 def data_version_of(result: TaskResult) -> str:
@@ -120,7 +123,9 @@ def run_node(
             retries=node.spec.retries,
             timeout_seconds=node.spec.timeout,
         )
-        outcome = task.run_with_outcome(request, on_progress=context.progress, on_attempt=on_attempt)
+        outcome = task.run_with_outcome(
+            request, on_progress=context.progress, on_attempt=on_attempt, logger=context.logger
+        )
     except SparkleError as error:
         report(NodeStatus.FAILED, error=error)
         raise

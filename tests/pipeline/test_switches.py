@@ -27,7 +27,7 @@ def test_capability_turned_off_is_labelled_and_never_approved(project: Project, 
     voice = two_seconds(project.root / "samples/voice_short.wav", project.root / "voice.wav")
     picture = project.root / "samples/presenter.png"
     if face == "video":
-        picture = make_moving_portrait(project.root / "clip.mp4", seconds=1.0)
+        picture = make_moving_portrait(project.root / "clip.mp4", picture)
     answer = project.sparkle("run", voice, "--face", picture, "--profile", "draft")
     assert answer["success"]
     summary = project.sparkle("show", answer["production"])
