@@ -1,12 +1,15 @@
 """The local store: the shared cases, and what only a disk can show."""
 
+import errno
 import io
 import os
 import pickle
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +26,7 @@ from tests.sparkle_dagster.artifacts.cases import (
     flipped,
     read_all,
 )
+from tests.sparkle_dagster.artifacts.faults import watched
 
 
 def home_of(store: LocalArtifactStore) -> Path:
@@ -122,6 +126,26 @@ def test_a_forked_child_leaves_its_parents_copies_alone(tmp_path: Path) -> None:
         os._exit(0 if is_its_own else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert copy.read_bytes() == b"1"
+
+
+def test_copies_also_reach_another_file_system(store: LocalArtifactStore, tmp_path: Path) -> None:
+    """The kernel copies half, then says that it cannot."""
+    ref = store.put(io.BytesIO(BODY), "video/mp4")
+    calls: list[str] = []
+
+    def copy_half(name: str, real: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if name != "copy_file_range":
+            return real(*args, **kwargs)
+        calls.append(name)
+        if len(calls) > 1:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        source_fd, target_fd, _, source_offset, target_offset = args
+        return real(source_fd, target_fd, len(BODY) // 2, source_offset, target_offset)
+
+    with watched(copy_half):
+        copy = store.fetch_into(ref, tmp_path)
+    assert len(calls) == 2
+    assert copy.read_bytes() == BODY
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(store: LocalArtifactStore, tmp_path: Path) -> None:
