@@ -28,6 +28,7 @@ EYES_WIDTH_PX = 200
 EYE_DISTANCE = 0.38  # of the box's width, mean of 253 faces measured against a landmark model
 EYE_HEIGHT = 0.26  # of the band's 200 pixels wide image
 MAX_ROLL_FROM_EYES_DEGREES = 16.0
+WITH_EYES = 0.7  # confidence that only a face with a pair of eyes reaches
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,20 @@ def find_faces(bgr: Image) -> list[Face]:
         bgr: uint8 (H, W, 3).
     """
     for gray, scale in _search_images(bgr):
+        best: list[Face] = []
         for roll in SEARCH_ROLLS_DEGREES:
-            faces = list(_detect(gray, roll, scale))
-            if faces:
-                return _without_overlaps(sorted(faces, key=lambda face: -face.box.width))
+            faces = sorted(_detect(gray, roll, scale), key=lambda face: -face.box.width)
+            if faces and (not best or _surest(faces) > _surest(best)):
+                best = faces
+            if best and _surest(best) >= WITH_EYES:
+                break
+        if best:
+            return _without_overlaps(best)
     return []
+
+
+def _surest(faces: list[Face]) -> float:
+    return max(face.confidence for face in faces)
 
 
 def choose_face(faces: list[Face], speaker: int | None) -> Face | None:

@@ -152,7 +152,7 @@ def _confidence(
     looks = (
         (_falling(face.confidence, 0.65, 0.35), "the face is not clear"),
         (_falling(traced.line_contrast, 0.10, 0.03), "no clear line between the lips"),
-        (_falling(traced.coverage, 0.9, 0.5), "the line between the lips is interrupted"),
+        (_falling(traced.coverage, 0.97, 0.7), "the line between the lips is interrupted"),
         (_falling(-abs(tilt_degrees), -6, -14), "the mouth and the eyes are not parallel; the face may be turned"),
         (_falling(-abs(centre_x - CENTRE_X_PX), -14, -34), "the mouth is off the face's middle; the face is turned"),
         (_falling(-abs(centre_y - CENTRE_Y_PX), -26, -44), "the mouth is not where the face suggests it"),

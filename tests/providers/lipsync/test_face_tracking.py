@@ -1,0 +1,50 @@
+"""A face is followed to the pixel, and lost honestly."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from providers._media.face_tracking import FaceTracker
+from tests.providers.lipsync.makers import MOUTH_IN_PORTRAIT, Bgr, noise, portrait, sway, swaying
+
+SIDE_PX = 320
+MOUTH = np.array([*(place * SIDE_PX / 720 for place in MOUTH_IN_PORTRAIT), 1.0])
+CLOSE_PX = 0.7  # at a mouth of 40 pixels width
+
+
+def test_a_swaying_head_is_followed(samples: Path) -> None:
+    picture = portrait(samples, SIDE_PX)
+    tracker = FaceTracker()
+    first = sway(picture, 0) @ MOUTH
+    for index, frame in enumerate(swaying(picture, 45)):
+        track = tracker.update(frame)
+        assert track.shot == 0
+        assert track.transform is not None
+        followed = track.transform @ np.array([*first, 1.0])
+        assert np.linalg.norm(followed - sway(picture, index) @ MOUTH) < CLOSE_PX, f"frame {index}"
+
+
+def test_a_large_picture_is_followed_in_its_own_pixels(samples: Path) -> None:
+    picture = portrait(samples, 960)
+    tracker = FaceTracker()
+    tracker.update(picture)
+    moved = cv2.warpAffine(picture, np.array([[1.0, 0, 12], [0, 1.0, -6]]), (960, 960), borderMode=cv2.BORDER_REPLICATE)
+    track = tracker.update(np.asarray(moved, np.uint8))
+    assert track.transform is not None
+    np.testing.assert_allclose(track.transform[:, 2], (12, -6), atol=0.6)
+
+
+def test_a_face_that_leaves_is_lost_and_comes_back_as_another_shot(samples: Path) -> None:
+    picture = portrait(samples, SIDE_PX)
+    tracker = FaceTracker()
+    frames: list[Bgr] = [picture] * 8 + [noise(picture)] * 8 + [picture] * 8
+    shots = [tracker.update(frame).shot for frame in frames]
+    assert shots[:8] == [0] * 8
+    assert shots[8:16] == [-1] * 8
+    assert shots[-3:] == [1] * 3
+
+
+def test_nobody_is_followed_where_nobody_is(samples: Path) -> None:
+    tracker = FaceTracker()
+    assert all(tracker.update(noise(portrait(samples, SIDE_PX), seed)).shot == -1 for seed in range(7))
