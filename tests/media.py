@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from av.audio.frame import AudioFrame
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 
 Bgr = npt.NDArray[np.uint8]
@@ -87,6 +88,24 @@ def make_sound(path: Path, samples: Samples, sample_rate_hz: int, *, codec: str 
         for frame in _sound_frames(samples, sample_rate_hz):
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+    return path
+
+
+def make_song_with_cover(path: Path, *, seconds: float = 0.5) -> Path:
+    """An .mp3 or .mp4 whose sound carries a cover picture, as a video stream that is none."""
+    jpeg = cv2.imencode(".jpg", numbered_picture(64, 64))[1].tobytes()
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream(_CODECS.get(path.suffix, "aac"), rate=48_000, layout="mono")
+        cover = container.add_stream("mjpeg", rate=25)
+        cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        container.start_encoding()
+        packet = av.Packet(jpeg)
+        packet.stream, packet.pts, packet.dts, packet.is_keyframe = cover, 0, 0, True
+        container.mux(packet)
+        for frame in _sound_frames(tone(seconds, 48_000), 48_000):
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode())
     return path
 
 

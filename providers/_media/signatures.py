@@ -84,7 +84,8 @@ def _is_mpeg_audio(head: bytes) -> bool:
         return False
     if head[1] & 0xF6 == 0xF0:  # ADTS: layer 0
         return (head[2] >> 2) & 0xF < 13
-    return head[1] & 0x18 != 0x08 and head[1] & 0x06 != 0 and head[2] & 0xF0 != 0xF0 and head[2] & 0x0C != 0x0C
+    is_layer_2_or_3 = head[1] & 0x06 in {0x02, 0x04}  # layer 1 is never met, and UTF-16 texts start like it
+    return head[1] & 0x18 != 0x08 and is_layer_2_or_3 and head[2] & 0xF0 != 0xF0 and head[2] & 0x0C != 0x0C
 
 
 def _is_transport_stream(head: bytes) -> bool:

@@ -101,7 +101,7 @@ def test_libav_is_told_no_name(tmp_path: Path) -> None:
     with path.open("rb") as file:
         assert not hasattr(Nameless(file), "name")
     with open_media(path) as container:
-        assert "secret_name" not in container.name
+        assert container.name == "<none>"
 
 
 @pytest.mark.parametrize(
@@ -207,17 +207,18 @@ def test_frame_too_wide_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_picture_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("side", "words"), [(50_000, "got far more"), (12_000, "got 12000x12000")])
+def test_picture_bomb_is_refused_before_it_is_unpacked(side: int, words: str, tmp_path: Path) -> None:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     path = tmp_path / "bomb.png"
-    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
     )
     for read in (read_picture, probe):
-        with pytest.raises(ProviderRejected, match="got far more"):
+        with pytest.raises(ProviderRejected, match=words):
             read(path)
 
 

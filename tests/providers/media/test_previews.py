@@ -10,7 +10,7 @@ from PIL import Image
 from contracts.errors import ProviderRejected
 from providers._media.previews import contact_sheet_jpeg, poster_jpeg, time_label, waveform_png
 from providers._media.sampling import EnvelopeSampler
-from tests.media import CORNERS, corner_colours, make_sound, make_tone, make_video, numbered_picture, tone
+from tests.media import CORNERS, corner_colours, frame_number, make_sound, make_tone, make_video, numbered_picture, tone
 
 
 def bgr(content: bytes) -> np.ndarray:
@@ -43,6 +43,8 @@ def test_contact_sheet_covers_the_whole_length(frames: int, cells: int, tmp_path
     for cell in range(cells):
         y, x = 4 + cell // 6 * 204, 4 + cell % 6 * 244
         assert corner_colours(sheet[y : y + 180, x : x + 240]) == CORNERS, cell
+        shown = frame_number(sheet[y : y + 180, x : x + 240])
+        assert shown == pytest.approx(cell * (frames - 1) / max(cells - 1, 1), abs=frames / 18), cell
 
 
 def test_waveform_shows_where_the_sound_is(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from providers._media.mp4_layout import is_faststart
 from providers._media.probe import probe
-from tests.media import make_moving_portrait, make_tone, make_video, tone, truncate
+from tests.media import make_moving_portrait, make_song_with_cover, make_tone, make_video, tone, truncate
 
 
 def test_video_with_sound(tmp_path: Path) -> None:
@@ -40,6 +40,13 @@ def test_cut_off_video_is_counted_and_measured_by_what_is_there(share: float, tm
     assert info.video.frame_count < 75
     assert info.video.duration_seconds == pytest.approx(info.video.frame_count / 25)
     assert info.duration_seconds < 3
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".mp4"])
+def test_cover_picture_makes_no_video(suffix: str, tmp_path: Path) -> None:
+    info = probe(make_song_with_cover(tmp_path / f"x{suffix}"))
+    assert (info.kind, info.video) == ("audio", None)
+    assert info.audio.duration_seconds == pytest.approx(0.5, abs=0.03)
 
 
 def test_index_first_or_last(tmp_path: Path) -> None:

@@ -72,6 +72,11 @@ def test_text_is_shown_by_its_beginning(inspect, tmp_path: Path) -> None:
     assert result.text == ("Größe " * 1000)[:2000]
 
 
+def test_text_in_another_common_encoding_is_text(inspect, tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("Größe", encoding="utf-16")
+    assert inspect(tmp_path / "x.txt").text == "Größe"
+
+
 def test_unknown_bytes_are_data(inspect, tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_bytes(bytes(range(256)))
     result = inspect(tmp_path / "x.txt")

@@ -67,6 +67,11 @@ def test_every_common_mode_comes_out_as_bgr(mode: str, tmp_path: Path) -> None:
     assert picture.min() >= 253
 
 
+def test_sixteen_bits_are_scaled_not_cut(tmp_path: Path) -> None:
+    Image.fromarray(np.full((10, 20), 32_768, np.uint16)).save(tmp_path / "x.png")
+    assert np.abs(read_picture(tmp_path / "x.png").astype(int) - 127).max() <= 1
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 def test_large_picture_is_scaled_by_its_long_side(suffix: str, tmp_path: Path) -> None:
     rgb_image(1600, 1200).save(tmp_path / f"x{suffix}")
