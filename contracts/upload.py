@@ -36,6 +36,3 @@ class UploadResult(TaskResult):
     metadata: dict[str, Any] = Field(default_factory=dict)
     digest: str = Field(description="Identity: SHA-256 over the audio's and the face's digests, 64 hex digits.")
     source_names: dict[str, str] = Field(default_factory=dict, description="Role -> file name as it came; only shown.")
-    source_digests: dict[str, str] = Field(
-        default_factory=dict, description="Role -> SHA-256 of the file as it came; tells corrections from repetitions."
-    )

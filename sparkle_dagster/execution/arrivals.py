@@ -17,14 +17,10 @@ from sparkle_dagster.execution.inbox import (
 )
 from sparkle_dagster.execution.intake import admitted_production, move_to_admitted, previous_upload
 from sparkle_dagster.execution.selection import REPORT, assets_following
+from sparkle_dagster.execution.upload_options import changed_options
 from sparkle_dagster.workspace import Workspace
 
-UPLOAD_FIELDS_OF_ROLE: Mapping[str, frozenset[str]] = {
-    "audio": frozenset({"audio_track"}),
-    "face": frozenset({"video_stub"}),
-    "transcript": frozenset({"transcript"}),
-    "options": frozenset({"language", "title", "tags", "profile", "captions", "metadata"}),
-}
+UPLOAD_FIELD_OF_ROLE = {"audio": "audio_track", "face": "video_stub", "transcript": "transcript"}
 HASH_BUDGET_BYTES = 2 * 2**30
 """Read at most this much in one look, so that a sensor's tick stays short; the rest waits for the next."""
 
@@ -73,7 +69,7 @@ def consider(workspace: Workspace, group: InboxGroup, known_keys: Iterable[str])
     known = known_key(identity, known_keys)
     key = known or production_key(group.stem, identity)
     before = previous_upload(workspace, key)
-    changed = _changed_fields(before, digests)
+    changed = _changed_fields(before, digests, group.files) if before else set[str]()
     if before is not None and not changed:
         move_to_admitted(group.files, key, workspace)
         return None
@@ -89,20 +85,27 @@ def consider(workspace: Workspace, group: InboxGroup, known_keys: Iterable[str])
 
 
 def affected_assets(workspace: Workspace, changed_fields: Iterable[str]) -> tuple[str, ...]:
-    """``upload``, every asset bound to a changed field, and all that follows from those."""
+    """``upload``, every asset bound to a changed field, and all that follows from those.
+
+    Every request carries the delivery profile, so another one concerns every node.
+    """
     changed = set(changed_fields)
     bound = {
         node.id
         for node in workspace.workflow.nodes
-        if {bound.source_field for bound in node.inputs if bound.source == "upload"} & changed
+        if "profile" in changed or changed & {item.source_field for item in node.inputs if item.source == "upload"}
     }
     return ("upload", *assets_following(workspace.workflow, bound), REPORT)
 
 
-def _changed_fields(before: UploadResult | None, digests: Mapping[str, str]) -> set[str]:
-    stored = before.source_digests if before else {}
-    changed = [role for role, digest in digests.items() if stored.get(role) != digest]
-    return set[str]().union(*(UPLOAD_FIELDS_OF_ROLE[role] for role in changed))
+def _changed_fields(before: UploadResult, digests: Mapping[str, str], files: Mapping[str, Path]) -> set[str]:
+    """Upload fields that these files would change."""
+    stored = {"audio": before.audio_track, "face": before.video_stub, "transcript": before.transcript}
+    changed = set(changed_options(files["options"], before)) if "options" in files else set[str]()
+    for role, ref in stored.items():
+        if role in digests and (ref is None or ref.digest != digests[role]):
+            changed.add(UPLOAD_FIELD_OF_ROLE[role])
+    return changed
 
 
 def _oldest(group: InboxGroup) -> float:

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from contracts.artifacts import ArtifactRef
-from contracts.errors import ArtifactMissing, ConfigError, ContractViolation, ProviderError, UploadRejected
+from contracts.errors import ArtifactMissing, ProviderError, UploadRejected
 from contracts.events import NodeRecord, NodeStatus
 from contracts.production import ProductionSpec
 from contracts.upload import UploadOptions, UploadResult
-from sparkle_dagster.execution.inbox import MEDIA_TYPE_BY_SUFFIX, digest_of_file, identity_of
+from sparkle_dagster.execution.inbox import MEDIA_TYPE_BY_SUFFIX, identity_of
 from sparkle_dagster.execution.node_run import NodeOutcome, data_version_of
+from sparkle_dagster.execution.upload_options import read_options
 from sparkle_dagster.registry.provider_registry import ProviderRegistry
 from sparkle_dagster.workspace import Workspace
-from sparkle_dagster.yaml_file import load_document
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,6 @@ def admit(admission: Admission, workspace: Workspace) -> NodeOutcome:
         metadata=options.metadata,
         digest=identity,
         source_names={**(previous.source_names if previous else {}), **_names(admission.files)},
-        source_digests={**(previous.source_digests if previous else {}), **_digests(admission.files)},
     )
     record = NodeRecord(
         node_id="upload",
@@ -158,10 +157,7 @@ def _options(path: Path | None, previous: UploadResult | None, workspace: Worksp
         kept = previous.model_dump(include=set(UploadOptions.model_fields)) if previous else {}
         options = UploadOptions.model_validate(kept)
     else:
-        try:
-            options = UploadOptions.model_validate(load_document(path).data)
-        except (ConfigError, ValueError) as error:
-            raise UploadRejected(f"{path.name}: {ContractViolation(str(error))}") from error
+        options = read_options(path)
     if options.profile not in workspace.registry.profiles:
         known = ", ".join(sorted(workspace.registry.profiles))
         raise UploadRejected(f"profile: expected one of {known}, got {options.profile!r}")
@@ -170,10 +166,6 @@ def _options(path: Path | None, previous: UploadResult | None, workspace: Worksp
 
 def _names(files: Mapping[str, Path]) -> dict[str, str]:
     return {role: path.name for role, path in files.items()}
-
-
-def _digests(files: Mapping[str, Path]) -> dict[str, str]:
-    return {role: digest_of_file(path) for role, path in files.items()}
 
 
 def _move(files: Mapping[str, Path], folder: Path) -> None:

@@ -39,7 +39,7 @@ TASKS = "LipSyncTask, MediaInspectionTask, QAReviewTask, ScriptGenerationTask, V
 LIPSYNC_FIELDS = "audio_track, language, metadata, no_face_policy, script, segments, speaker, video_stub"
 UPLOAD_FIELDS = (
     "audio_track, captions, digest, fidelity, language, metadata, notes, profile, provider, "
-    "source_digests, source_names, tags, title, transcript, video_stub"
+    "source_names, tags, title, transcript, video_stub"
 )
 RESERVED = "reserved are: upload, production, registry, report"
 REASON = "conditional nodes are not built yet; remove the line, or turn the capability off in the tool registry"
