@@ -64,6 +64,11 @@ class MouthLandmarks:
     def is_sure(self) -> bool:
         return self.confidence >= SURE
 
+    @property
+    def is_wide_open(self) -> bool:
+        """Too wide to be closed again, which says nothing against its place."""
+        return self.gap > 0.75 * WIDE_OPEN
+
     def to_picture(self, u: float, v: float) -> tuple[float, float]:
         cos, sin = math.cos(math.radians(self.roll_degrees)), math.sin(math.radians(self.roll_degrees))
         return (

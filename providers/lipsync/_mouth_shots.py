@@ -18,7 +18,7 @@ from providers._media.mouth_landmarks import MouthLandmarks, locate_mouth
 
 MAX_APART = 0.35  # half widths between tracked and located mouth; more means a turned head or a lost track
 MAX_ODD_SIZE = 0.30
-MAX_MISSED_LOOKS = 2  # the detector finds no frontal face this often in a row: the head is turned or covered
+MAX_MISSED_LOOKS = 2  # no frontal face with a clear mouth this often in a row: the head is turned or covered
 SHORTEST_SHOT_FRAMES = 5
 SMOOTH_FRAMES = 0.8
 MARGIN = 3.4  # half widths around the mouth that a reference keeps
@@ -168,11 +168,11 @@ def _mostly_sure(mouths: list[MouthLandmarks]) -> bool:
 
 
 def _frame_doubts(shot: _Open, position: int, mouth: MouthLandmarks) -> list[str]:
-    """A reason per frame of the shot: no frontal face for a while, or the mouth is not where the track says."""
+    """A reason per frame of the shot: no clear mouth for a while, or it is not where the track says."""
     doubts = [""] * len(shot.transforms)
     missed: list[int] = []
     for offset, found in shot.looks:
-        if found is None:
+        if found is None or not (found.is_sure or found.is_wide_open):
             missed.append(offset)
             if len(missed) >= MAX_MISSED_LOOKS:
                 _mark(doubts, missed[0], offset, "the face is turned or covered")

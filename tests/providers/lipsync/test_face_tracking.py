@@ -25,6 +25,19 @@ def test_a_swaying_head_is_followed(samples: Path) -> None:
         assert np.linalg.norm(followed - sway(picture, index) @ MOUTH) < CLOSE_PX, f"frame {index}"
 
 
+def test_a_head_that_comes_closer_and_leans_is_followed(samples: Path) -> None:
+    """Far more than corners of one key frame can bear."""
+    picture = portrait(samples, SIDE_PX)
+    tracker = FaceTracker()
+    for index in range(45):
+        turn = cv2.getRotationMatrix2D((150, 130), -0.6 * index, 1 + 0.018 * index)
+        frame = cv2.warpAffine(picture, turn, (SIDE_PX, SIDE_PX), borderMode=cv2.BORDER_REPLICATE)
+        track = tracker.update(np.asarray(frame, np.uint8))
+        assert track.shot == 0, f"lost in frame {index}"
+        assert track.transform is not None
+        assert np.linalg.norm(track.transform @ MOUTH - turn @ MOUTH) < 2 * CLOSE_PX, f"frame {index}"
+
+
 def test_a_large_picture_is_followed_in_its_own_pixels(samples: Path) -> None:
     picture = portrait(samples, 960)
     tracker = FaceTracker()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -89,6 +90,36 @@ def test_frames_without_a_face_stay_as_they_are(
     assert "as they came" in result.notes[0]
     frames = decoded(store.fetch(result.aligned_video))
     assert np.abs(frames[20].astype(int) - noise(picture)).mean() < 3
+
+
+@pytest.mark.parametrize("colour", [(60, 70, 90), (120, 150, 200)], ids=["dark", "skin-like"])
+def test_nothing_is_painted_on_a_hand_before_the_mouth(
+    ask: Ask, animate: Animate, samples: Path, tmp_path: Path, store: ArtifactClient, colour: tuple[int, int, int]
+) -> None:
+    picture = portrait(samples, 320)
+    covered = picture.copy()
+    cv2.rectangle(covered, (115, 125), (190, 190), colour, -1)
+    result = animate(ask(write_film(tmp_path / "hand.mp4", [picture] * 10 + [covered] * 20 + [picture] * 10)))
+    left = [frame for span in result.untouched for frame in range(span.start_frame, span.end_frame_exclusive)]
+    assert set(range(10, 30)) <= set(left)
+    assert len(left) <= 30
+    assert result.fidelity is Fidelity.DEGRADED
+    frames = decoded(store.fetch(result.aligned_video))
+    assert np.abs(frames[20].astype(int) - covered)[120:190, 110:190].mean() < 4
+
+
+def test_a_mouth_elsewhere_than_the_head_suggests_is_left_alone(
+    ask: Ask, animate: Animate, samples: Path, tmp_path: Path
+) -> None:
+    """The eyes stay, the lower face moves aside: what a turn of the head looks like to a similarity."""
+    picture = portrait(samples, 320)
+    turned = picture.copy()
+    turned[128:] = np.roll(picture[128:], 11, axis=1)
+    result = animate(ask(write_film(tmp_path / "turn.mp4", [picture] * 20 + [turned] * 20)))
+    assert result.fidelity is Fidelity.DEGRADED
+    assert [span.end_frame_exclusive for span in result.untouched] == [40]
+    assert 14 <= result.untouched[0].start_frame <= 24
+    assert "turned" in result.untouched[0].reason
 
 
 def test_the_last_animated_picture_can_be_held(
