@@ -13,7 +13,7 @@ from pathlib import Path
 
 from contracts.artifacts import ArtifactRef
 from sparkle_dagster.artifacts.local import LocalArtifactStore
-from tests.sparkle_dagster.artifacts.faults import KILLED, KillAt, watched
+from tests.sparkle_dagster.artifacts.faults import KILLED, KillAt, as_usual, watched
 from tests.sparkle_dagster.artifacts.inspecting import visible_damage
 
 KEY = "script/a-1"
@@ -83,4 +83,5 @@ def main(directory: Path, moment: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    with watched(as_usual):
+        main(Path(sys.argv[1]), sys.argv[2])
