@@ -39,7 +39,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "frame_rate": Kind("Constant frame rate", "frames", CheckLimits(warn_above=1.25, fail_above=1.75)),
     "black": Kind("No black picture", "s", CheckLimits(warn_above=0, fail_above=0.1)),
-    "frozen_face": Kind("Face moves while it speaks", "s", CheckLimits(warn_above=0.5, fail_above=0.8)),
+    "frozen_face": Kind("Face moves while it speaks", "s", CheckLimits(warn_above=0.6, fail_above=1.0)),
     "face_present": Kind("Face in the picture", "share", CheckLimits(warn_below=0.9, fail_below=0.5)),
     "silence": Kind("No hole in the sound", "s", CheckLimits(warn_above=0.15, fail_above=0.4)),
     "clipping": Kind("Sound is not clipped", "places", CheckLimits(warn_above=0, fail_above=20)),
@@ -54,7 +54,7 @@ KINDS: Mapping[str, Kind] = {
         CheckLimits(warn_below=-20, warn_above=20, fail_below=-40, fail_above=60),
     ),
     "mouth_as_told": Kind("Mouth moves as intended", "r", CheckLimits(warn_below=0.7, fail_below=0.5)),
-    "mouth_with_voice": Kind("Mouth moves with the voice", "r", CheckLimits(warn_below=0.3, fail_below=0.1)),
+    "mouth_with_voice": Kind("Mouth moves with the voice", "r", CheckLimits(warn_below=0.4, fail_below=0.2)),
     "lip_lag": Kind(
         "Lips in time with the voice",
         "ms",

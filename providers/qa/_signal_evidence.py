@@ -1,6 +1,6 @@
 """Everything that is measured of one request, by decoding the finished file and the source: no judging here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from contracts.base import Fidelity
 from contracts.context import ArtifactClient, Progress
 from contracts.errors import ContractViolation, ProviderRejected
 from contracts.qa import QAReviewRequest
-from contracts.script import MouthCurve, ScriptResult
+from contracts.script import MouthCurve, Phone, ScriptResult
 from providers._media.audio import read_audio_blocks
 from providers._media.frames import Frame, read_frames
 from providers._media.loudness import Loudness, measure
@@ -34,6 +34,7 @@ class Evidence:
     clipped: tuple[Span, ...]
     loudness: Loudness
     speech: tuple[Span, ...]
+    phones: tuple[Phone, ...]
     curve: MouthCurve | None
     subrip: str | None
     picture_offset_seconds: float
@@ -72,6 +73,7 @@ def gather(
         clipped=clipped_spans(read_audio_blocks(path), info.audio.sample_rate_hz),
         loudness=measure(path),
         speech=_speech(request.script, source),
+        phones=_spoken(request.script),
         curve=_curve(artifacts, request.mouth_curve),
         subrip=_subrip(artifacts, request.script),
         picture_offset_seconds=info.video.start_seconds - begin,
@@ -90,11 +92,27 @@ def _heard(path: Path) -> Sound:
 
 
 def _speech(script: ScriptResult | None, source: Sound) -> tuple[Span, ...]:
-    """The script's, unless no script stage really ran; then wherever the recording is clearly heard."""
-    if script is not None and script.fidelity in {Fidelity.REAL, Fidelity.DEGRADED}:
+    """Where phones were heard, else the script's stretches of speech, which bridge pauses; without a script stage
+    that really ran, wherever the recording is clearly heard.
+    """
+    if script is None or script.fidelity not in {Fidelity.REAL, Fidelity.DEGRADED}:
+        return _bridged(true_spans(source.is_active, LEVEL_RATE_HZ))
+    spoken = _spoken(script)
+    if not spoken:
         return script.speech
+    return _bridged(
+        Span(start_seconds=phone.start_seconds, end_seconds_exclusive=phone.end_seconds_exclusive) for phone in spoken
+    )
+
+
+def _spoken(script: ScriptResult | None) -> tuple[Phone, ...]:
+    return tuple(phone for phone in script.phones if phone.symbol != "SIL") if script else ()
+
+
+def _bridged(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Short gaps closed, then what is too short left out."""
     joined: list[Span] = []
-    for span in true_spans(source.is_active, LEVEL_RATE_HZ):
+    for span in spans:
         if joined and span.start_seconds - joined[-1].end_seconds_exclusive < SPEECH_GAP_SECONDS:
             start = joined.pop().start_seconds
             span = Span(start_seconds=start, end_seconds_exclusive=span.end_seconds_exclusive)

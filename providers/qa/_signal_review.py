@@ -18,7 +18,8 @@ from providers.qa import _signal_mouth_checks as mouth_checks
 from providers.qa import _signal_picture_checks as picture_checks
 from providers.qa import _signal_sound_checks as sound_checks
 from providers.qa._signal_catalogue import RELATIVE_TO_PROFILE, Catalogue
-from providers.qa._signal_evidence import Evidence, gather, total_seconds
+from providers.qa._signal_evidence import Evidence, gather
+from providers.qa._signal_mouth import mouth_of
 from providers.qa._signal_picture import Picture
 from providers.qa._signal_sync import Signal
 
@@ -65,7 +66,7 @@ def _all_checks(request: QAReviewRequest, catalogue: Catalogue, found: Evidence)
     profile = request.production.profile
     end = min(found.picture_end_seconds, found.sound_end_seconds)
     source_is_silent = not found.source.is_active.any()
-    mouth = _mouth(found)
+    mouth = mouth_of(found)
     return (
         file_checks.container(catalogue, found.info, profile.codec),
         file_checks.duration_streams(catalogue, found.picture_end_seconds, found.sound_end_seconds),
@@ -85,20 +86,6 @@ def _all_checks(request: QAReviewRequest, catalogue: Catalogue, found: Evidence)
         mouth_checks.with_voice(catalogue, mouth),
         mouth_checks.lip_lag(catalogue, mouth),
         caption_checks.captions(catalogue, found.subrip, found.picture_end_seconds),
-    )
-
-
-def _mouth(found: Evidence) -> mouth_checks.Mouth:
-    shift = found.comparison.shift_seconds
-    return mouth_checks.on_one_grid(
-        found.picture.mouth,
-        found.curve,
-        found.sound.envelope(),
-        picture_offset_seconds=found.picture_offset_seconds,
-        sound_offset_seconds=found.sound_offset_seconds,
-        duration_seconds=found.picture_end_seconds,
-        speech_seconds=total_seconds(found.speech),
-        sound_shift_seconds=None if shift is None else shift + found.sound_offset_seconds,
     )
 
 

@@ -42,6 +42,11 @@ class Film:
     def with_frames(self, change: Callable[[int, Image], Image]) -> "Film":
         return replace(self, frames=[change(index, frame) for index, frame in enumerate(self.frames)])
 
+    def opening_as(self, face: Image, curve: Samples) -> "Film":
+        """The same sound under a mouth that opens as ``curve`` says."""
+        frames = [painted(face, float(opening)) for opening in curve[: len(self.frames)]]
+        return replace(self, frames=frames, curve=curve[: len(frames)])
+
     def sound_later(self, seconds: float) -> "Film":
         """The same length; silence comes in where sound moved away."""
         return replace(self, samples=_moved(self.samples, round(seconds * RATE_HZ)))

@@ -11,7 +11,7 @@ from providers._media.mouth_measure import LOOK_EVERY_SECONDS, MouthMeter, Mouth
 from tests.providers.qa.films import FPS, SAMPLES_DIR, Film, Image, painted, portrait
 
 LOOK_FRAMES = math.ceil(LOOK_EVERY_SECONDS * FPS)
-OPENING = np.array([0.5 - 0.5 * math.cos(index * 0.9) for index in range(60)], np.float32)
+OPENING = np.array([0.5 - 0.5 * math.cos(index * 0.9) for index in range(75)], np.float32)
 
 
 @pytest.fixture(scope="module")

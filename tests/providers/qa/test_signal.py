@@ -12,13 +12,17 @@ from contracts.base import Fidelity
 from contracts.context import ProviderContext
 from contracts.production import CheckLimits, DeliveryProfile, ProductionSpec
 from contracts.qa import QAReviewRequest, Verdict
-from contracts.script import MouthCurve, ScriptResult
+from contracts.script import MouthCurve, Phone, ScriptResult
+from providers._media.audio import read_audio
+from providers._speech.phones import allphone
+from providers._speech.visemes import mouth_motion
 from providers.qa.signal import SignalQAProvider
 from sparkle_dagster.artifacts.local import LocalArtifactStore
 from tests.providers.cases import ProviderCases
 from tests.providers.qa.conftest import PROFILE, Review
 from tests.providers.qa.films import FPS, RATE_HZ, SAMPLES_DIR, Film, painted, portrait
 
+MOUTH_CHECKS = ("mouth_as_told", "mouth_with_voice", "lip_lag")
 SHIFT_SECONDS = 0.28  # seven frames
 SHIFT_TOLERANCE_MS = 25  # half a frame: the picture only knows whole ones
 
@@ -133,6 +137,53 @@ def test_still_face_is_fine_where_nobody_speaks(film: Film, review: Review) -> N
     speech = (Span(start_seconds=0.1, end_seconds_exclusive=2.0), Span(start_seconds=3.2, end_seconds_exclusive=5.2))
     report = review(frozen, script=ScriptResult(speech=speech, duration_seconds=5.3))
     assert report.checks["frozen_face"].status == "pass"
+
+
+def test_still_face_is_fine_in_a_pause_that_speech_detection_bridges(film: Film, review: Review) -> None:
+    held = film.frames[50]
+    frozen = film.with_frames(lambda index, frame: held if 50 <= index < 80 else frame)
+    phones = tuple(
+        Phone(symbol=symbol, start_seconds=start, end_seconds_exclusive=end)
+        for symbol, start, end in (("AA", 0.1, 2.0), ("SIL", 2.0, 3.2), ("AA", 3.2, 5.2))
+    )
+    speech = (Span(start_seconds=0.1, end_seconds_exclusive=5.2),)
+    bridged = ScriptResult(speech=speech, duration_seconds=5.3)
+    assert review(frozen, script=bridged).checks["frozen_face"].status == "fail"
+    heard = bridged.model_copy(update={"phones": phones, "phones_origin": "allphone"})
+    assert review(frozen, script=heard).checks["frozen_face"].status == "pass"
+
+
+class TestAgainstPhones:
+    """The mouth is painted by phones, so that words can be told apart."""
+
+    @pytest.fixture(scope="class")
+    def script(self) -> ScriptResult:
+        phones = allphone(read_audio(SAMPLES_DIR / "voice_short.wav"))
+        return ScriptResult(phones=phones, phones_origin="allphone", duration_seconds=5.3)
+
+    @pytest.fixture(scope="class")
+    def spoken(self, film: Film, script: ScriptResult) -> Film:
+        opening = mouth_motion(script.phones, script.duration_seconds, FPS).opening
+        return film.opening_as(portrait(SAMPLES_DIR / "presenter.png"), np.clip(opening, 0, 1))
+
+    def test_mouth_that_says_the_words_passes(
+        self, spoken: Film, script: ScriptResult, review: Review, curve_of
+    ) -> None:
+        checks = review(spoken, script=script, mouth_curve=curve_of(spoken)).checks
+        assert [checks[name].status for name in MOUTH_CHECKS] == ["pass", "pass", "pass"]
+
+    def test_mouth_that_says_other_words_as_it_was_told_is_seen(
+        self, spoken: Film, script: ScriptResult, review: Review, curve_of
+    ) -> None:
+        other = replace(spoken, frames=spoken.frames[::-1], curve=spoken.curve[::-1])
+        report = review(other, script=script, mouth_curve=curve_of(other))
+        assert report.checks["mouth_as_told"].status == "pass"
+        assert "mouth_with_voice" in report.found
+
+    def test_shifted_sound_is_followed_by_the_phones(self, spoken: Film, script: ScriptResult, review: Review) -> None:
+        report = review(spoken.sound_later(SHIFT_SECONDS), script=script, mouth_curve=None)
+        assert report.checks["mouth_with_voice"].status == "pass"
+        assert report.checks["lip_lag"].value == pytest.approx(-SHIFT_SECONDS * 1000, abs=SHIFT_TOLERANCE_MS)
 
 
 def test_hole_in_the_sound_is_seen_where_it_is(film: Film, review: Review) -> None:
