@@ -18,6 +18,7 @@ FONT_SHARE = 0.065  # of the short side, for the first try
 SMALLEST_FONT_PX = 9
 BLOCK_SHARE = 0.28  # of the safe height, clear of most mouths: a long title shrinks until it fits
 LINE_SPACING = 1.25
+ELLIPSIS = "..."  # three full stops: every font has them
 TEXT_COLOR = (255, 255, 255, 255)
 PLATE_COLOR = (16, 18, 24, 150)
 FONT_PACKAGE = ("font_source_sans_pro", "files/SourceSansPro-Regular.ttf")  # Latin, Greek, Cyrillic; used if installed
@@ -67,13 +68,14 @@ class TitleOverlay:
 
 
 def printable(text: str) -> str:
-    """Line breaks kept, every other control or invisible format character replaced by a space; trimmed."""
+    """Line breaks kept, other control characters as spaces, invisible format characters gone; trimmed."""
     lines = ["".join(_visible(char) for char in line) for line in text.splitlines()]
     return "\n".join(" ".join(line.split()) for line in lines).strip("\n")
 
 
 def _visible(char: str) -> str:
-    return " " if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} else char
+    category = unicodedata.category(char)
+    return " " if category == "Cc" else "" if category in {"Cf", "Cs", "Co"} else char
 
 
 def missing_characters(text: str, font_path: Path | None = None) -> str:
@@ -137,10 +139,11 @@ def _fitted(
     size = max(SMALLEST_FONT_PX, min(safe_width, safe_height) * FONT_SHARE)
     while True:
         font = _font(size, font_path)
-        lines = _wrapped(draw, text, font, safe_width - size * 0.9)
+        width = safe_width - size * 0.9
+        lines = _wrapped(draw, text, font, width)
         room = max(1, int((safe_height * BLOCK_SHARE - size * 0.9) / (size * LINE_SPACING)))
         if len(lines) <= room or size <= SMALLEST_FONT_PX:
-            return font, _cut(lines, room), size
+            return font, _cut(draw, lines, room, font, width), size
         size = max(SMALLEST_FONT_PX, size * 0.9)
 
 
@@ -175,5 +178,11 @@ def _broken(draw: ImageDraw.ImageDraw, word: str, font: Font, width: float) -> l
     return pieces
 
 
-def _cut(lines: list[str], room: int) -> list[str]:
-    return lines if len(lines) <= room else [*lines[: room - 1], lines[room - 1] + " \N{HORIZONTAL ELLIPSIS}"]
+def _cut(draw: ImageDraw.ImageDraw, lines: list[str], room: int, font: Font, width: float) -> list[str]:
+    """At most ``room`` lines; an ellipsis says that there was more."""
+    if len(lines) <= room:
+        return lines
+    last = lines[room - 1]
+    while last and draw.textlength(last + ELLIPSIS, font=font) > width:
+        last = last[:-1]
+    return [*lines[: room - 1], last.rstrip() + ELLIPSIS]

@@ -1,8 +1,10 @@
 """The delivered picture: copied where it may stay as it is, encoded once where not, always constant and in time."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,7 @@ from contracts.artifacts import VideoInfo
 from contracts.production import DeliveryProfile
 from providers._media.probe import probe
 from providers.video._clips import read_coded
+from providers.video._picture import copied
 from tests.providers.video.conftest import Assemble
 from tests.providers.video.makers import brightness, make_sound, make_video, speechlike, turned
 
@@ -91,6 +94,25 @@ def test_a_longer_stream_is_encoded_where_frames_on_both_sides_need_each_other(
     assert not result.metrics.video_copied
     assert video_of(path).frame_count == 50
     assert np.abs(brightness(path) - brightness(face)[:50]).max() < 2
+
+
+def test_each_reason_against_copying_counts(tmp_path: Path) -> None:
+    coded = read_coded(make_video(tmp_path / "face.mp4"))
+    assert copied(coded, DeliveryProfile(), 2.0) is not None
+    against: list[dict[str, Any]] = [
+        {"codec": "hevc"},
+        {"pixel_format": "yuv422p"},
+        {"is_full_range": True},
+        {"has_square_pixels": False},
+        {"rotation_degrees": 180},
+        {"width": 65},
+        {"height": 1282},
+        {"starts_cleanly": False},
+        {"pts": tuple(number * number for number in range(50))},
+        {"pts": ()},
+    ]
+    for change in against:
+        assert copied(replace(coded, **change), DeliveryProfile(), 2.0) is None, change
 
 
 # -- encoded --
