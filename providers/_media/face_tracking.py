@@ -26,6 +26,7 @@ UPPER_FACE = (0.10, 0.06, 0.90, 0.64)  # left, top, right, bottom in shares of t
 NEW_KEY_SCALE, NEW_KEY_ROLL_DEGREES = 0.10, 6.0
 BACK_AND_FORTH_PX = 1.0
 SAME_FACE_DISTANCE = 0.4  # of the face's width
+LOOK_REACH = 1.1  # of the face's width, around its expected centre
 TRACKING_LONG_SIDE_PX = 720
 
 
@@ -134,11 +135,16 @@ class FaceTracker:
         """The detector's face nearest to where the track says it is; None when there is none."""
         if self._first_face is None:
             return None
-        expected = cv2.transform(np.array([[self._first_face.centre]]), self._full_size(transform))[0, 0]
+        x, y = cv2.transform(np.array([[self._first_face.centre]]), self._full_size(transform))[0, 0]
         size = self._first_face.box.width * scale_of(transform)
-        faces = [(float(np.hypot(*(np.array(face.centre) - expected))), face) for face in find_faces(bgr)]
-        near = [item for item in faces if item[0] < SAME_FACE_DISTANCE * size]
-        return min(near, key=lambda item: item[0])[1] if near else None
+        left, top = (max(0, int(place - LOOK_REACH * size)) for place in (x, y))
+        right, bottom = (int(place + LOOK_REACH * size) + 1 for place in (x, y))
+        part = np.ascontiguousarray(bgr[top:bottom, left:right])
+        if min(part.shape[:2]) < 2:
+            return None
+        faces = [face.shifted(left, top) for face in find_faces(part)]
+        near = [face for face in faces if math.dist(face.centre, (x, y)) < SAME_FACE_DISTANCE * size]
+        return min(near, key=lambda face: math.dist(face.centre, (x, y)), default=None)
 
     def _full_size(self, transform: Transform) -> Transform:
         return np.hstack([transform[:, :2], transform[:, 2:] / self._scale])

@@ -6,7 +6,7 @@ following a face through a video (``face_tracking``).
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -48,6 +48,11 @@ class Face:
         x, y = (across - 0.5) * self.box.width, (down - 0.5) * self.box.height
         cos, sin = math.cos(math.radians(self.roll_degrees)), math.sin(math.radians(self.roll_degrees))
         return self.centre[0] + x * cos - y * sin, self.centre[1] + x * sin + y * cos
+
+    def shifted(self, right_px: int, down_px: int) -> "Face":
+        """As seen in a larger picture in which this one begins there."""
+        box = self.box
+        return replace(self, box=Box(x=box.x + right_px, y=box.y + down_px, width=box.width, height=box.height))
 
 
 def find_faces(bgr: Image) -> list[Face]:
