@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from contracts.artifacts import Box
+
 Bgr = npt.NDArray[np.uint8]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -31,22 +33,30 @@ class TitleOverlay:
         text: any text; line breaks are kept, other control characters become spaces.
         width, height: pixels of the frames.
         shown_seconds: from the first frame on, fades included.
+        is_at_top: in the upper safe area instead of the lower one.
         font_path: a TrueType or OpenType file; None is the package's font, else Pillow's own, which knows only ASCII.
 
     A letter that the font lacks is drawn without its accent, else as a box; ``missing_characters`` lists them.
     """
 
     def __init__(
-        self, text: str, *, width: int, height: int, shown_seconds: float = SHOWN_SECONDS, font_path: Path | None = None
+        self,
+        text: str,
+        *,
+        width: int,
+        height: int,
+        shown_seconds: float = SHOWN_SECONDS,
+        is_at_top: bool = False,
+        font_path: Path | None = None,
     ) -> None:
         self.shown_seconds = shown_seconds
         font_path = font_path or packaged_font()
         drawable, _ = _with_glyphs(printable(text), _font(32, font_path))
-        image = _drawn_title(drawable, width, height, font_path)
-        box = image.getbbox() or (0, 0, 1, 1)
-        patch = np.asarray(image.crop(box), np.float32)  # (h, w, 4), RGBA
-        self._columns = slice(box[0], box[2])
-        self._rows = slice(box[1], box[3])
+        image = _drawn_title(drawable, width, height, is_at_top, font_path)
+        left, top, right, bottom = image.getbbox() or (0, 0, 1, 1)
+        self.box = Box(x=left, y=top, width=right - left, height=bottom - top)
+        patch = np.asarray(image.crop((left, top, right, bottom)), np.float32)  # (h, w, 4), RGBA
+        self._columns, self._rows = slice(left, right), slice(top, bottom)
         self._bgr = np.ascontiguousarray(patch[:, :, 2::-1])
         self._alpha = patch[:, :, 3:] / 255.0
 
@@ -111,8 +121,8 @@ def _glyph(font: Font, char: str) -> bytes:
     return image.tobytes()
 
 
-def _drawn_title(text: str, width: int, height: int, font_path: Path | None) -> Image.Image:
-    """The text on its plate in the lower safe area; transparent elsewhere: RGBA, the size of the frame."""
+def _drawn_title(text: str, width: int, height: int, is_at_top: bool, font_path: Path | None) -> Image.Image:
+    """The text on its plate in a corner of the safe area; transparent elsewhere: RGBA, the size of the frame."""
     image = Image.new("RGBA", (width, height), (0, 0, 0, 0))
     if not text:
         return image
@@ -122,8 +132,10 @@ def _drawn_title(text: str, width: int, height: int, font_path: Path | None) -> 
     pad = size * 0.45
     line_height = size * LINE_SPACING
     block_width = max(draw.textlength(line, font=font) for line in lines)
-    left, bottom = width * SAFE_MARGIN + pad, height * (1 - SAFE_MARGIN) - pad
-    top = bottom - line_height * len(lines)
+    left = width * SAFE_MARGIN + pad
+    block_height = line_height * len(lines)
+    top = height * SAFE_MARGIN + pad if is_at_top else height * (1 - SAFE_MARGIN) - pad - block_height
+    bottom = top + block_height
     plate = (left - pad, top - pad, left + block_width + pad, bottom + pad)
     draw.rounded_rectangle(plate, radius=size * 0.3, fill=PLATE_COLOR)
     for number, line in enumerate(lines):

@@ -11,9 +11,11 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from contracts.artifacts import Box
 from contracts.errors import ProviderRejected
 from contracts.production import DeliveryProfile
 from providers._media.encode import VideoWriter, exact_rate
+from providers._media.faces import find_faces
 from providers._media.frames import read_frames, read_picture
 from providers._media.titles import SHOWN_SECONDS, TitleOverlay
 from providers.video._clips import Clip, CodedVideo
@@ -144,7 +146,7 @@ def _encode(frames: Iterator[Bgr], target: Path, fps: Fraction, job: PictureJob,
     """Encode frames with the profile, the title on the first of them."""
     first = next(frames)
     height, width = first.shape[:2]
-    title = _overlay(job, width, height) if titled else None
+    title = _overlay(job, first) if titled else None
     with VideoWriter(target, width=width, height=height, fps=float(fps), profile=job.profile) as writer:
         for frame in itertools.chain([first], frames):
             time_seconds = float(writer.frame_count / fps)
@@ -153,10 +155,26 @@ def _encode(frames: Iterator[Bgr], target: Path, fps: Fraction, job: PictureJob,
         return Track((Clip(target),), width + width % 2, height + height % 2, float(fps), writer.frame_count)
 
 
-def _overlay(job: PictureJob, width: int, height: int) -> TitleOverlay:
-    return TitleOverlay(
-        job.title, width=width, height=height, shown_seconds=job.title_seconds, font_path=job.title_font
+def _overlay(job: PictureJob, first: Bgr) -> TitleOverlay:
+    """The title below; above, where it would lie on a face: a covered mouth cannot be seen to speak."""
+    below, above = (
+        TitleOverlay(
+            job.title,
+            width=first.shape[1],
+            height=first.shape[0],
+            shown_seconds=job.title_seconds,
+            is_at_top=is_at_top,
+            font_path=job.title_font,
+        )
+        for is_at_top in (False, True)
     )
+    return above if any(_touch(below.box, face.box) for face in find_faces(first)) else below
+
+
+def _touch(one: Box, other: Box) -> bool:
+    beside = one.x >= other.x + other.width or other.x >= one.x + one.width
+    chin = other.y + 1.1 * other.height  # the detector's box ends above it
+    return not beside and one.y < chin and other.y < one.y + one.height
 
 
 def _exactly(frames: Iterator[Bgr], count: int) -> Iterator[Bgr]:

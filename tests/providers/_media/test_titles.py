@@ -34,6 +34,16 @@ def test_any_text_stays_inside_the_safe_area(text: str, size: tuple[int, int]) -
     assert rows.min() >= height * 0.6  # the mouth is above
 
 
+def test_at_the_top_it_leaves_the_lower_half_free() -> None:
+    plain = np.full((360, 640, 3), 128, np.uint8)
+    title = TitleOverlay("Above", width=640, height=360, is_at_top=True)
+    rows, columns = np.nonzero((title.draw(plain, 0.5) != plain).any(axis=2))
+    assert rows.min() >= 360 * SAFE_MARGIN - 1
+    assert rows.max() < 120
+    box = title.box
+    assert (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1) == (box.x, box.y, box.width, box.height)
+
+
 def test_a_longer_text_takes_more_lines_then_smaller_letters() -> None:
     heights = [np.ptp(np.nonzero(drawn("word " * count, 640, 360))[0]) for count in (2, 12, 40)]
     assert heights[0] < heights[1] <= 360 * 0.3

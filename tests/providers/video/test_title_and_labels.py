@@ -46,6 +46,19 @@ def test_a_still_carries_its_title_too(assemble: Assemble, sound: Path, samples:
     assert np.abs(frames[10] - frames[90])[:80].mean() < 2
 
 
+def test_a_title_gives_way_to_a_face(assemble: Assemble, sound: Path, samples: Path, tmp_path: Path) -> None:
+    with Image.open(samples / "presenter.png") as face:
+        width, height = face.size
+        face.crop((0, 0, width, round(height * 0.6))).save(tmp_path / "close.png")  # the chin is at the lower edge
+    profile = DeliveryProfile(preset="ultrafast", max_long_side=320)
+    title = "A title of two lines or so, over all of the width"
+    _, path = assemble(tmp_path / "close.png", sound, profile=profile, title=title)
+    frames = [frame.bgr.astype(float) for frame in read_frames(path)]
+    changed = np.abs(frames[10] - frames[90]).mean(axis=(1, 2))
+    assert changed[: changed.size // 3].mean() > 10
+    assert changed[changed.size // 2 :].mean() < 2
+
+
 def test_a_character_without_a_glyph_is_noted(assemble: Assemble, sound: Path, samples: Path) -> None:
     profile = DeliveryProfile(preset="ultrafast", max_long_side=64)
     result, _ = assemble(samples / "presenter.png", sound, profile=profile, title="Hi 漢")
