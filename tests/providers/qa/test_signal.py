@@ -131,6 +131,11 @@ def test_frozen_stretch_in_speech_is_seen_where_it_is(film: Film, review: Review
     assert span.end_seconds_exclusive == pytest.approx(3.2, abs=0.2)
 
 
+def test_mouth_that_moves_little_is_not_frozen(film: Film, review: Review) -> None:
+    mumbling = film.opening_as(portrait(SAMPLES_DIR / "presenter.png"), film.curve * np.float32(0.4))
+    assert review(mumbling).checks["frozen_face"].status == "pass"
+
+
 def test_still_face_is_fine_where_nobody_speaks(film: Film, review: Review) -> None:
     held = film.frames[50]
     frozen = film.with_frames(lambda index, frame: held if 50 <= index < 80 else frame)
