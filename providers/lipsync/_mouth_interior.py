@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.floating[Any]]  # float32 at run time
 
 THROAT_BGR = np.array([15, 14, 34], np.float32)
 TONGUE_BGR = np.array([80, 82, 150], np.float32)
-TEETH_BGR = np.array([186, 204, 212], np.float32)
+TEETH_BGR = np.array([166, 185, 197], np.float32)
 TYPICAL_SKIN_BGR = np.array([132, 152, 196], np.float32)  # under which these colours are right
 TEETH_EDGE = 0.075  # the incisors' edge below the line where the lips meet, in half widths (about 2 mm)
 TEETH_HALF_WIDTH = 0.82
