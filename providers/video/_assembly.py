@@ -12,7 +12,7 @@ from providers._media.previews import poster_jpeg
 from providers._media.titles import missing_characters
 from providers.video import _picture
 from providers.video._captions import read_cues
-from providers.video._clips import CodedVideo, read_coded
+from providers.video._clips import CodedVideo, decodes_cleanly, read_coded
 from providers.video._mux import Captions, tags, write_mp4
 from providers.video._picture import PictureJob, Track
 from providers.video._sound import LoudnessLimits, Sound, encode_as_it_is, encode_to_loudness
@@ -35,7 +35,7 @@ def deliver(
         _stretch(context, 0.0, SHARE_OF_SOUND),
     )
     job = _job(request, context, sound, title_font)
-    track, notes = _delivered_track(context.artifacts.fetch(request.aligned_video), job)
+    track, notes = _delivered_track(request.aligned_video, context.artifacts.fetch(request.aligned_video), job)
     captions, caption_notes = _captions(request, context, sound.duration_seconds)
     all_notes = (*sound.notes, *notes, *caption_notes, *_title_notes(request.title, title_font))
     return _finish(request, context, track, sound, captions, all_notes)
@@ -66,12 +66,19 @@ def _job(request: VideoAssemblyRequest, context: ProviderContext, sound: Sound, 
     )
 
 
-def _delivered_track(path: Path, job: PictureJob) -> tuple[Track, tuple[str, ...]]:
+def _delivered_track(ref: ArtifactRef, path: Path, job: PictureJob) -> tuple[Track, tuple[str, ...]]:
     if sniff(path) == "picture":
         return _picture.from_still(path, job), ()
     coded = read_coded(path)
     copy = None if job.title else _picture.copied(coded, job.profile, job.duration_seconds)
+    if copy and not _is_whole(ref, path):
+        copy = None
     return copy or _picture.from_video(coded, job), _length_notes(coded, job.duration_seconds)
+
+
+def _is_whole(ref: ArtifactRef, path: Path) -> bool:
+    """Damage is not handed on: what was inspected is known, anything else is decoded here."""
+    return ref.media.decode_errors == 0 if ref.media else decodes_cleanly(path)
 
 
 def _length_notes(coded: CodedVideo, duration_seconds: float) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from contracts.errors import ProviderFailed, ProviderRejected
-from providers._media.decode import decoded, video_stream
+from providers._media.decode import Tally, decoded, video_stream
 from providers._media.opening import open_media, stream_codec
 
 
@@ -115,6 +115,15 @@ def read_coded(path: Path) -> CodedVideo:
             starts_cleanly=bool(times) and starts_cleanly and times[0] == min(times),
             pts=times,
         )
+
+
+def decodes_cleanly(path: Path) -> bool:
+    """Whether every packet of the video stream decodes; reads all of it."""
+    tally = Tally()
+    with open_media(path) as container:
+        for _ in decoded(container, required_video_stream(container), tally=tally):
+            pass
+    return tally.errors == 0
 
 
 def copied_packets(clips: tuple[Clip, ...], target: VideoStream) -> Iterator["av.Packet[VideoStream]"]:

@@ -141,6 +141,18 @@ def test_what_may_not_stay_is_encoded_and_looks_the_same(assemble: Assemble, sou
         assert np.abs(after - before[shown]).mean() < 2, name
 
 
+def test_damage_is_not_handed_on(assemble: Assemble, sound: Path, tmp_path: Path) -> None:
+    face = make_video(tmp_path / "face.mp4", size=(320, 240))
+    data = bytearray(face.read_bytes())
+    middle = data.index(b"mdat") + 4000
+    data[middle : middle + 300] = b"\xff" * 300
+    face.write_bytes(data)
+    assert probe(face).decode_errors > 0
+    result, path = assemble(face, sound)
+    assert not result.metrics.video_copied
+    assert video_of(path).frame_count == 50
+
+
 def test_a_turned_recording_comes_out_upright(assemble: Assemble, sound: Path, tmp_path: Path) -> None:
     _, path = assemble(turned(make_video(tmp_path / "turned.mp4", size=(96, 48))), sound)
     video = video_of(path)
