@@ -1,7 +1,7 @@
 """What a capability needs done. A provider is a concrete subclass of one of these tasks.
 
     class StillLipSync(LipSyncTask):
-        class Options(ProviderOptions):
+        class Options(LipSyncTask.Options):
             zoom: float = 1.0
 
         def run(self, request: LipSyncRequest) -> LipSyncResult: ...

@@ -11,6 +11,7 @@ from contracts.production import TaskResult
 from contracts.qa import QAReviewResult
 from contracts.upload import UploadResult
 from sparkle_dagster.defs.checks import check_results, check_specs
+from sparkle_dagster.defs.executors import retry_policy
 from sparkle_dagster.defs.metadata import metadata_of
 from sparkle_dagster.defs.partitions import PRODUCTIONS
 from sparkle_dagster.execution.intake import production_spec
@@ -26,9 +27,6 @@ from sparkle_dagster.observability.progress import ProgressFile
 from sparkle_dagster.observability.sinks import emit_to_sinks
 from sparkle_dagster.workflow.graph import Node
 from sparkle_dagster.workspace import Workspace, this_workspace
-
-LOST_STEP = dg.RetryPolicy(max_retries=1)
-"""For one thing only: a step process that was lost. Typed errors end a step without a Dagster retry."""
 
 
 class NodeConfig(dg.Config):
@@ -73,7 +71,7 @@ def _node_asset(workspace: Workspace, node: Node) -> dg.AssetsDefinition:
         code_version=code_version,
         op_tags={"sparkle/lane": lane},
         pool="gpu" if lane == "gpu" else None,
-        retry_policy=LOST_STEP,
+        retry_policy=retry_policy(workspace),
         check_specs=check_specs(workspace, node, asset_key(workspace, node.asset_key)),
     )(compute)
 

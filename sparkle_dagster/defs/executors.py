@@ -11,9 +11,7 @@ PRELOAD = ["sparkle_dagster.defs.warm"]
 
 def build_executor(workspace: Workspace) -> dg.ExecutorDefinition:
     """``auto``: in one process while the workflow is a chain, several as soon as branches can overlap."""
-    name = workspace.settings.executor
-    if name == "auto":
-        name = "multiprocess" if has_branches(workspace.workflow) else "in_process"
+    name = executor_name(workspace)
     if name == "in_process":
         return dg.in_process_executor
     if name == "multiprocess":
@@ -21,6 +19,22 @@ def build_executor(workspace: Workspace) -> dg.ExecutorDefinition:
         config = {"max_concurrent": slots, "start_method": {"forkserver": {"preload_modules": PRELOAD}}}
         return dg.multiprocess_executor.configured(config)
     raise ConfigError(f"SPARKLE_EXECUTOR: expected auto, in_process or multiprocess, got {name!r}", file=".env_sample")
+
+
+def executor_name(workspace: Workspace) -> str:
+    """What ``SPARKLE_EXECUTOR`` means for this workflow."""
+    chosen = workspace.settings.executor
+    if chosen != "auto":
+        return chosen
+    return "multiprocess" if has_branches(workspace.workflow) else "in_process"
+
+
+def retry_policy(workspace: Workspace) -> dg.RetryPolicy | None:
+    """For one thing only: a step process that was lost. Typed errors end a step without a Dagster retry.
+
+    None where steps have no process of their own: Dagster would answer a cancelled run by starting the step again.
+    """
+    return None if executor_name(workspace) == "in_process" else dg.RetryPolicy(max_retries=1)
 
 
 def has_branches(workflow: Workflow) -> bool:

@@ -60,7 +60,7 @@ def _preview(
             found[f"{name}/preview"] = dg.MetadataValue.md(_picture(picture, workspace))
         if inspection.waveform:
             found[f"{name}/waveform"] = dg.MetadataValue.md(_picture(inspection.waveform, workspace))
-        if inspection.text:
+        if inspection.text and ref.media_type != "application/json":
             found[f"{name}/text"] = dg.MetadataValue.md(_quoted(inspection.text))
     if ref.media and ref.media.kind != "data":
         found[f"{name}/facts"] = dg.MetadataValue.text(facts_line(ref.media, ref.size_bytes))

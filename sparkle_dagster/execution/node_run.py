@@ -129,6 +129,9 @@ def run_node(
     except SparkleError as error:
         report(NodeStatus.FAILED, error=error)
         raise
+    except BaseException:
+        report(NodeStatus.CANCELLED)
+        raise
     status = NodeStatus.PASSED_THROUGH if outcome.provider == "noop" else NodeStatus.SUCCEEDED
     record = NodeRecord(
         node_id=node.id,

@@ -45,6 +45,8 @@ def unfinished_nodes(instance: dg.DagsterInstance, workspace: Workspace, product
             if status is NodeStatus.SUCCEEDED:
                 continue
             details = _failure(instance, run.run_id, steps[node_id]) if status is NodeStatus.FAILED else {}
+            if details.pop("interrupted", False):
+                status = NodeStatus.CANCELLED
             found[node_id] = NodeSummary(node_id=node_id, asset=asset, status=status, run_id=run.run_id, **details)
         if decided == set(assets):
             break
@@ -70,6 +72,8 @@ def _failure(instance: dg.DagsterInstance, run_id: str, step_key: str) -> dict[s
             continue
         data = event.step_failure_data
         user = data.user_failure_data
+        if data.error_source.value == "INTERRUPT":
+            return {"interrupted": True}
         if user is None:
             return {"error": (data.error.message if data.error else "the step ended without an answer").strip()}
         metadata = {key: value.value for key, value in user.metadata.items()}
