@@ -22,6 +22,8 @@ from providers._media.opening import reason
 
 _MAX_THREADS = 4
 """Per decoder. Each thread holds frames of its own: memory, not only speed."""
+_THREADED_PIXELS = 4096 * 2304
+"""Larger frames are decoded by one thread."""
 
 
 @dataclass
@@ -63,7 +65,7 @@ def decoded(
     tally = tally or Tally()
     for stream in chosen:
         _prepare(stream, limits)
-    ended = False
+    ended = not chosen  # of no streams, demux would give all
     packets = container.demux(*chosen)
     while not ended:
         try:
@@ -95,11 +97,11 @@ def decoded_audio(
 
 
 def _prepare(stream: av.video.VideoStream | av.audio.AudioStream, limits: MediaLimits) -> None:
-    context = stream.codec_context
     if isinstance(stream, av.video.VideoStream):
+        context = stream.codec_context
         context.options = {"max_pixels": str(limits.max_pixels)}
         stream.thread_type = "AUTO"
-        context.thread_count = _MAX_THREADS
+        context.thread_count = _MAX_THREADS if context.width * context.height <= _THREADED_PIXELS else 1
 
 
 def _frames_of(packet: "av.Packet[Any]", tally: Tally) -> list[VideoFrame | AudioFrame]:

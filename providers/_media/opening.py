@@ -20,6 +20,7 @@ from contracts.errors import ProviderRejected
 from providers._media.allowed import AUDIO_CODECS, CONTAINERS, COVER_CODECS, DECODERS, VIDEO_CODECS
 from providers._media.limits import DEFAULT_LIMITS, MediaLimits
 from providers._media.mp4_layout import lacks_index
+from providers._media.riff_layout import has_impossible_chunk
 from providers._media.signatures import FileKind, is_mp4, kind_of, refusal_of, text_of
 
 _SNIFFED_BYTES = 64 * 1024
@@ -48,6 +49,10 @@ def open_media(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> Generator[av
         head = file.read(_SNIFFED_BYTES)
         if kind_of(head) != "media":
             raise ProviderRejected(refusal_of(head))
+        if head[:4] == b"RIFF" and has_impossible_chunk(path):
+            raise ProviderRejected(
+                "expected a whole file, got one whose header claims more than it holds; export it again"
+            )
         file.seek(0)
         try:
             container = av.open(

@@ -1,5 +1,6 @@
 """When frames are shown and samples heard: by their own times, since their number tells nothing at a variable rate."""
 
+from math import isfinite
 from statistics import median
 
 import av.video
@@ -14,6 +15,21 @@ _GAP_SECONDS = 0.04
 """A shorter hole is the rounding of a time base."""
 _JUMP_SECONDS = 1.0
 _RECENT = 31
+
+
+def _told_seconds(frame: VideoFrame | AudioFrame) -> float | None:
+    """Presentation time; None where the file has none or one that is no number (a time base of n/0)."""
+    if frame.pts is None or not frame.time_base:
+        return None
+    seconds = frame.time
+    return seconds if seconds is not None and isfinite(seconds) else None
+
+
+def _told_duration_seconds(frame: VideoFrame | AudioFrame) -> float:
+    """How long the file says that the frame is shown; 0 where it says nothing."""
+    if not frame.duration or frame.duration < 0 or not frame.time_base or _told_seconds(frame) is None:
+        return 0.0
+    return float(frame.duration * frame.time_base)
 
 
 class FrameClock:
@@ -36,7 +52,7 @@ class FrameClock:
         Raises:
             ProviderRejected: too many frames, or too long.
         """
-        found = frame.time if frame.pts is not None else None
+        found = _told_seconds(frame)
         if self.start_seconds is None:
             self.start_seconds = found or 0.0
             time_seconds = 0.0
@@ -64,8 +80,7 @@ class FrameClock:
             self._recent = [*self._recent[-_RECENT:], time_seconds - self.last_seconds]
         self.last_seconds = time_seconds
         self.count += 1
-        duration = frame.duration or 0
-        self._last_duration_seconds = float(duration * frame.time_base) if duration > 0 and frame.time_base else 0.0
+        self._last_duration_seconds = _told_duration_seconds(frame)
         longest = self._limits.max_duration_seconds
         if self.end_seconds_exclusive > longest:
             raise ProviderRejected(f"expected at most {longest:.0f} s, got at least {self.end_seconds_exclusive:.0f} s")
@@ -90,7 +105,7 @@ class SoundClock:
         Raises:
             ProviderRejected: too long.
         """
-        found = float(frame.pts * frame.time_base) if frame.pts is not None and frame.time_base else None
+        found = _told_seconds(frame)
         if self._next_seconds is None:
             self.start_seconds = self._next_seconds = found or 0.0
         hole = 0.0 if found is None else found - self._next_seconds

@@ -6,8 +6,10 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
 from contracts.errors import ProviderRejected
@@ -235,6 +237,20 @@ def test_frame_count_limit_is_kept(tmp_path: Path) -> None:
         survey(path, limits=MediaLimits(max_frames=10))
 
 
+def test_file_whose_streams_are_of_no_use_is_refused(tmp_path: Path) -> None:
+    """Only bytes of an unknown kind inside: nothing to see or hear, and nothing else is decoded instead."""
+    path = tmp_path / "x.ts"
+    with av.open(str(path), "w") as container:
+        stream = container.add_data_stream()
+        container.start_encoding()
+        for number in range(50):
+            packet = av.Packet(bytes(200))
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, number, number, Fraction(1, 25)
+            container.mux(packet)
+    with pytest.raises(ProviderRejected, match="nothing decodes"):
+        probe(path)
+
+
 @pytest.mark.parametrize(("offset", "value", "words"), [(24, 2_147_483_647, "sample rate"), (22, 65_535, "channels")])
 def test_sound_header_that_lies_is_refused(offset: int, value: int, words: str, tmp_path: Path) -> None:
     """The WAV header's fields: channels at byte 22 (16 bit), sample rate at byte 24 (32 bit)."""
@@ -243,6 +259,15 @@ def test_sound_header_that_lies_is_refused(offset: int, value: int, words: str, 
     struct.pack_into("<I" if offset == 24 else "<H", content, offset, value)
     path.write_bytes(content)
     with pytest.raises(ProviderRejected, match=words):
+        probe(path)
+
+
+def test_chunk_that_claims_gigabytes_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    path = make_tone(tmp_path / "x.wav", seconds=0.1)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<I", content, content.index(b"LIST") + 4, 0x7F000000)
+    path.write_bytes(content)
+    with pytest.raises(ProviderRejected, match="claims more than it holds"):
         probe(path)
 
 
@@ -259,9 +284,7 @@ def test_frames_that_grow_beyond_the_limit_are_not_decoded(tmp_path: Path) -> No
 def make_growing_mjpeg(path: Path, sizes: list[tuple[int, int]]) -> None:
     """A real AVI whose packets are JPEG pictures of the given (width, height)."""
     import io
-    from fractions import Fraction
 
-    import av
     from PIL import Image
 
     with av.open(str(path), "w") as container:

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from providers._media.mp4_layout import is_faststart
+from providers._media.mp4_layout import is_faststart, lacks_index
 from providers._media.probe import probe
 from tests.media import make_moving_portrait, make_song_with_cover, make_tone, make_video, tone, truncate
+
+_ENDLESS = b"\x00\x00\x00\x01free" + b"\xff" * 8
+"""A box that says it is larger than any file."""
 
 
 def test_video_with_sound(tmp_path: Path) -> None:
@@ -55,10 +58,13 @@ def test_index_first_or_last(tmp_path: Path) -> None:
     assert probe(make_tone(tmp_path / "x.wav", seconds=0.1)).faststart is None
 
 
-@pytest.mark.parametrize("content", [b"", b"\x00", b"\x00\x00\x00\x02ftyp", b"\x00\x00\x00\x01mdat\x00", bytes(64)])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00", b"\x00\x00\x00\x02ftyp", b"\x00\x00\x00\x01mdat\x00", bytes(64), _ENDLESS]
+)
 def test_rubble_has_no_index(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.mp4").write_bytes(content)
     assert not is_faststart(tmp_path / "x.mp4")
+    assert lacks_index(tmp_path / "x.mp4")
 
 
 def test_text_is_text(samples: Path) -> None:

@@ -27,6 +27,12 @@ def frame_at(milliseconds: int | None) -> VideoFrame:
     return frame
 
 
+def without_time_base(pts: int) -> VideoFrame:
+    frame = VideoFrame(16, 16, "yuv420p")
+    frame.pts = pts
+    return frame
+
+
 def sound_at(milliseconds: int | None, seconds: float = 0.1) -> AudioFrame:
     frame = AudioFrame("s16", "mono", round(seconds * 8000))
     frame.sample_rate = 8000
@@ -49,6 +55,12 @@ def test_frame_that_does_not_come_later_is_left_out(stream: av.VideoStream) -> N
 def test_frame_without_a_time_follows_at_the_usual_distance(stream: av.VideoStream) -> None:
     clock = FrameClock(stream)
     assert [clock.place(frame_at(at)) for at in (0, 50, None)] == pytest.approx([0, 0.05, 0.1])
+
+
+def test_time_that_is_no_number_counts_as_none(stream: av.VideoStream) -> None:
+    clock = FrameClock(stream)
+    places = [clock.place(frame) for frame in (frame_at(0), frame_at(50), without_time_base(100))]
+    assert places == pytest.approx([0, 0.05, 0.1])
 
 
 def test_short_rounding_is_no_hole_and_a_lost_packet_is() -> None:
