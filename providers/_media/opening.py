@@ -51,7 +51,7 @@ def open_media(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> Generator[av
             raise ProviderRejected(refusal_of(head))
         if head[:4] == b"RIFF" and has_impossible_chunk(path):
             raise ProviderRejected(
-                "expected a whole file, got one whose header claims more than it holds; export it again"
+                "expected a whole file, got a header that claims more than it holds; export it again"
             )
         file.seek(0)
         try:
