@@ -16,7 +16,7 @@ _SD_MAX_HEIGHT = 576
 _HDR_TRANSFERS = frozenset({ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67})
 """PQ and HLG, as phones record: mapped to BT.709, or faces come out grey. Only for these: it builds a table first."""
 _SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-"""Without the two flags the picture comes out one level too dark and tinted (there and back: 43 dB, with them 50 dB)."""
+"""Without the two flags pictures come out one level too dark and tinted (there and back: 43 dB, with them 50 dB)."""
 
 
 class BgrConverter:

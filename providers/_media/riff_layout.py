@@ -11,7 +11,7 @@ _MEDIA = {b"data", b"movi"}
 
 
 def has_impossible_chunk(path: Path) -> bool:
-    """Whether a chunk before the media data claims more than the file holds. The data itself may, when it was cut off."""
+    """Whether a chunk before the media data claims more than the file holds. The data itself may: it was cut off."""
     size_bytes = path.stat().st_size
     with path.open("rb") as file:
         file.seek(12)

@@ -22,14 +22,18 @@ class PyAVInspectionProvider(MediaInspectionTask):
 
     def _with_previews(self, path: Path) -> InspectionResult:
         from providers._media.previews import inspected, picture_poster_jpeg
+        from providers._media.thumbnails import thumbnail_data_uri
 
         info, previews = inspected(path)
         poster = picture_poster_jpeg(path) if info.kind == "image" else previews.poster()
+        waveform = previews.waveform()
         return self._result(info, path).model_copy(
             update={
+                "poster_thumbnail": thumbnail_data_uri(poster) if poster else "",
+                "waveform_thumbnail": thumbnail_data_uri(waveform) if waveform else "",
                 "poster": self._stored(poster, "image/jpeg"),
                 "contact_sheet": self._stored(previews.contact_sheet(), "image/jpeg"),
-                "waveform": self._stored(previews.waveform(), "image/png"),
+                "waveform": self._stored(waveform, "image/png"),
             }
         )
 
