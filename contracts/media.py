@@ -20,4 +20,6 @@ class InspectionResult(TaskResult):
         default=None, description="JPEG of frames over the whole length, with times."
     )
     waveform: ArtifactRef | None = Field(default=None, description="PNG of the audio's envelope.")
+    poster_thumbnail: str = Field(default="", description="Data URI of at most 900 characters; empty: none.")
+    waveform_thumbnail: str = Field(default="", description="Data URI of at most 900 characters; empty: none.")
     text: str | None = Field(default=None, description="The beginning of a text, up to 2,000 characters.")

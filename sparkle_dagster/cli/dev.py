@@ -21,7 +21,9 @@ def dev() -> None:
         console().print(f"Inbox        {workspace.inbox}   drop a voice here (and a face, a transcript: same stem)")
         console().print("Stop         Ctrl-C")
         command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml"]
-        command += ["-h", service.host, "-p", str(service.port)]
+        command += ["-h", service.host, "-p", str(service.port), "--log-level", "warning"]
+        # A shell that starts us in the background ignores Ctrl-C for us; Dagster needs it to stop.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         child = subprocess.Popen(command, cwd=workspace.settings.project)  # noqa: S603 - our own command line
 
         def stop(_signal: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,8 @@
-"""What the Dagster UI shows of a materialization: pictures first, then facts, then how it came to be."""
+"""What the Dagster UI shows of a materialization: pictures first, then facts, then how it came to be.
+
+The UI shows Markdown below 1,000 characters at once and folds longer values: a thumbnail is seen, a contact sheet is
+one click away.
+"""
 
 import base64
 from typing import Any
@@ -55,6 +59,9 @@ def _preview(
 ) -> dict[str, dg.MetadataValue[Any]]:
     found: dict[str, dg.MetadataValue[Any]] = {}
     if inspection:
+        for kind, thumbnail in (("picture", inspection.poster_thumbnail), ("sound", inspection.waveform_thumbnail)):
+            if thumbnail:
+                found[f"{name}/{kind}"] = dg.MetadataValue.md(f"![{kind}]({thumbnail})")
         picture = inspection.contact_sheet or inspection.poster
         if picture:
             found[f"{name}/preview"] = dg.MetadataValue.md(_picture(picture, workspace))
