@@ -111,9 +111,9 @@ def gap_seen(bgr: Bgr, place: Callable[[int], tuple[float, float]] | None = None
     """
     side = bgr.shape[1]
     x, y = place(index) if place else (MOUTH_IN_PORTRAIT[0] * side / 720, MOUTH_IN_PORTRAIT[1] * side / 720)
-    reach, half = round(side * 0.042), max(2, round(side * 0.010))
+    reach, half = round(side * 0.042), max(2, round(side * 0.018))
     column = bgr[round(y) - reach : round(y) + reach, round(x) - half : round(x) + half]
     lab = cv2.cvtColor(column, cv2.COLOR_BGR2LAB).astype(float).mean(axis=1)
-    red = (lab[:, 1] > 143.5) & (lab[:, 0] > 110)
-    rows = np.flatnonzero(red)
-    return 0.0 if rows.size == 0 else 1000 * float(np.sum(~red[rows[0] : rows[-1] + 1])) / bgr.shape[0]
+    red = np.clip((lab[:, 1] - 139) / 6, 0, 1) * np.clip((lab[:, 0] - 90) / 40, 0, 1)
+    rows = np.flatnonzero(red > 0.6)
+    return 0.0 if rows.size == 0 else 1000 * float(np.sum(1 - red[rows[0] : rows[-1] + 1])) / bgr.shape[0]

@@ -35,7 +35,7 @@ class TestMouthWarpOnAPhoto(_BadMedia, ProviderCases):
 
     @pytest.fixture
     def good_request(self, ask: Ask, samples: Path, tmp_path: Path) -> LipSyncRequest:
-        return ask(write_picture(tmp_path / "face.png", portrait(samples, 240)))
+        return ask(write_picture(tmp_path / "face.png", portrait(samples, 384)))
 
 
 class TestMouthWarpOnAVideo(_BadMedia, ProviderCases):
@@ -43,7 +43,7 @@ class TestMouthWarpOnAVideo(_BadMedia, ProviderCases):
 
     @pytest.fixture
     def good_request(self, ask: Ask, samples: Path, tmp_path: Path) -> LipSyncRequest:
-        return ask(write_film(tmp_path / "film.mp4", [portrait(samples, 240)] * 12))
+        return ask(write_film(tmp_path / "film.mp4", [portrait(samples, 384)] * 12))
 
 
 class TestNoOp(NoOpCases):

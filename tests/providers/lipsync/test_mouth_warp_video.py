@@ -25,7 +25,7 @@ from tests.providers.lipsync.makers import (
 
 Ask = Callable[..., LipSyncRequest]
 Animate = Callable[[LipSyncRequest], LipSyncResult]
-SIDE_PX = 400
+SIDE_PX = 384
 MOVED_AS_TOLD = 0.8
 
 
