@@ -1,8 +1,12 @@
 """Quality checks as Dagster asset checks. Which ids exist is declared by the delivery profiles' limits."""
 
+import warnings
+
 import dagster as dg
 
 from contracts.qa import QACheck, QAReviewResult, Verdict
+from sparkle_dagster.defs.partitions import PRODUCTIONS
+from sparkle_dagster.observability.words import limits_in_words, spans_in_words, value_in_words
 from sparkle_dagster.workflow.graph import Node
 from sparkle_dagster.workspace import Workspace
 
@@ -11,7 +15,10 @@ def check_specs(workspace: Workspace, node: Node, key: dg.AssetKey) -> list[dg.A
     """One check per id that a profile has limits for; none on a node that is not a review."""
     if not issubclass(node.task.result_type, QAReviewResult):
         return []
-    return [dg.AssetCheckSpec(check_id, asset=key) for check_id in _declared(workspace)]
+    with warnings.catch_warnings():
+        # Dagster marks partitioned checks as a preview; without them one production's pass hides another's failure.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return [dg.AssetCheckSpec(check_id, asset=key, partitions_def=PRODUCTIONS) for check_id in _declared(workspace)]
 
 
 def check_results(workspace: Workspace, review: QAReviewResult, key: dg.AssetKey) -> list[dg.AssetCheckResult]:
@@ -42,8 +49,9 @@ def _result(check: QACheck | None, check_id: str, review: QAReviewResult, key: d
         description=check.message,
         metadata={
             "title": check.title,
-            "value": dg.MetadataValue.text(f"{check.value} {check.unit}".strip()),
-            "limits": dg.MetadataValue.json(check.limits.model_dump(exclude_none=True)),
-            "evidence": dg.MetadataValue.json([span.model_dump() for span in check.evidence]),
+            "value": dg.MetadataValue.text(value_in_words(check)),
+            "limits": dg.MetadataValue.text(limits_in_words(check) or "none"),
+            "evidence": dg.MetadataValue.text(spans_in_words(check.evidence) or "none"),
+            **({"measured": dg.MetadataValue.float(check.value)} if isinstance(check.value, float) else {}),
         },
     )

@@ -15,6 +15,7 @@ from contracts.media import InspectionResult
 from contracts.production import Metrics, TaskResult
 from contracts.qa import QAReviewResult
 from sparkle_dagster.execution.node_run import NodeOutcome, artifacts_of
+from sparkle_dagster.observability.words import value_in_words
 from sparkle_dagster.workspace import Workspace
 
 MAX_INLINE_BYTES = 400_000
@@ -92,7 +93,7 @@ def facts_line(info: MediaInfo, size_bytes: int) -> str:
 def checks_table(review: QAReviewResult) -> str:
     """The checks as a Markdown table."""
     rows = [
-        f"| {check.status} | {_cell(check.title)} | {_cell(check.value)} {check.unit} | {_cell(check.message)} |"
+        f"| {check.status} | {_cell(check.title)} | {_cell(value_in_words(check))} | {_cell(check.message)} |"
         for check in review.checks
     ]
     return "\n".join(["| status | check | value | what was seen |", "|---|---|---|---|", *rows])
@@ -132,5 +133,4 @@ def _quoted(text: str) -> str:
 
 
 def _cell(value: object) -> str:
-    text = f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    return str(value).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

@@ -14,6 +14,7 @@ from contracts.qa import QACheck, QAReviewResult
 from contracts.script import MouthCurve, ScriptResult
 from contracts.video import VideoAssemblyResult
 from sparkle_dagster.observability.production_view import Production
+from sparkle_dagster.observability.words import limits_in_words, spans_in_words, value_in_words
 
 TEMPLATE = Path(__file__).with_name("report_page.html")
 VERDICT_WORDS = {
@@ -132,27 +133,18 @@ def _polyline(name: str, curve: MouthCurve, duration: float) -> str:
 
 
 def _check_row(check: QACheck) -> str:
-    value = (
-        f"{check.value:.3g}" if isinstance(check.value, float) else str(check.value if check.value is not None else "")
-    )
-    limits = ", ".join(
-        f"{key.replace('_', ' ')} {bound:g}" for key, bound in check.limits.model_dump().items() if bound is not None
-    )
     evidence = " ".join(_seek_button(span) for span in check.evidence[:8])
     more = f" and {len(check.evidence) - 8} more" if len(check.evidence) > 8 else ""
     return (
         f'<tr class="{check.status}"><td>{check.status}</td>'
         f"<td>{html.escape(check.title)}<br><code>{check.id}</code></td>"
-        f"<td>{html.escape(f'{value} {check.unit}')}</td><td>{html.escape(limits)}</td>"
+        f"<td>{html.escape(value_in_words(check))}</td><td>{html.escape(limits_in_words(check))}</td>"
         f"<td>{html.escape(check.message)} {evidence}{more}</td></tr>"
     )
 
 
 def _seek_button(span: Span) -> str:
-    return (
-        f'<button type="button" data-seek="{span.start_seconds:.3f}">'
-        f"{span.start_seconds:.2f}-{span.end_seconds_exclusive:.2f} s</button>"
-    )
+    return f'<button type="button" data-seek="{span.start_seconds:.3f}">{spans_in_words([span])}</button>'
 
 
 def _node_row(node: NodeSummary) -> str:
