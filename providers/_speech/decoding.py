@@ -4,7 +4,7 @@ Not here: what is done with what it hears. It writes nothing to stderr and start
 so equal samples give equal answers. What it hears is copied out: its own objects look into memory that it reuses.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +40,7 @@ class Segment:
     @property
     def is_filler(self) -> bool:
         """Silence, noise or a grammar's bookkeeping, not a word."""
-        return self.name[0] in "<[(+"
+        return self.name[0] in "<[(+~"
 
 
 class Recogniser:
@@ -48,6 +48,7 @@ class Recogniser:
 
     def __init__(self, **options: Any) -> None:
         self._decoder: Any = Decoder(samprate=SAMPLE_RATE_HZ, loglevel="FATAL", **options)
+        self._grammars = 0
 
     def lookup(self, word: str) -> str | None:
         """Phones of a dictionary word, separated by spaces."""
@@ -61,6 +62,25 @@ class Recogniser:
     def expect(self, words: Sequence[str]) -> None:
         """Listen for exactly these dictionary words, in this order, from now on."""
         self._decoder.set_align_text(" ".join(words))
+
+    def expect_grammar(
+        self, arcs: Sequence[tuple[int, int, float, str]], skips: Sequence[tuple[int, int, float]]
+    ) -> None:
+        """Listen for a path from state 0 to the highest state.
+
+        Args:
+            arcs: (from, to, probability, dictionary word).
+            skips: (from, to, probability) of saying nothing; not followed in chains.
+        """
+        self._grammars += 1
+        name = f"grammar{self._grammars}"
+        grammar = self._decoder.create_fsg(name, 0, max(to for _, to, _, _ in arcs), arcs)
+        for source, target, probability in skips:
+            grammar.null_trans_add(source, target, int(self._decoder.logmath.log(probability)))
+        self._decoder.add_fsg(name, grammar)
+        self._decoder.activate_search(name)
+        if self._grammars > 1:
+            self._decoder.remove_search(f"grammar{self._grammars - 1}")
 
     def hear(self, samples: Samples) -> list[Segment]:
         """One whole utterance; empty when nothing fits it."""
@@ -106,14 +126,14 @@ def _entry(found: Any, phones: tuple[Segment, ...] = ()) -> Segment:
     return Segment(found.name, found.start, found.start + found.duration, cost=-float(found.score), phones=phones)
 
 
-def word_follower(*, scores_all_senones: bool = False) -> Recogniser:
+def word_follower(*, scores_all_senones: bool = False, beams: Mapping[str, float] = _WIDE) -> Recogniser:
     """Follows a given word sequence.
 
     With ``scores_all_senones`` costs say how well the sound is explained compared with any sound of the language
     (four times slower); without, only compared with the words that were expected.
     """
     # bestpath off: its lattice inserts zero-length <s> words, on which sub-word alignment fails.
-    return Recogniser(lm=None, bestpath=False, compallsen=scores_all_senones, **_WIDE)
+    return Recogniser(lm=None, bestpath=False, compallsen=scores_all_senones, **beams)
 
 
 def phone_hearer() -> Recogniser:

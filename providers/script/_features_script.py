@@ -7,7 +7,7 @@ from contracts.context import ProviderContext
 from contracts.script import ScriptGenerationRequest, ScriptResult
 from providers._speech.features import mouth_curve
 from providers._speech.phones import allphone
-from providers.script._script import finished, read_sound, silent
+from providers.script._script import finished, read_sound, reporter, silent
 
 NO_WORDS_NOTE = "There are no words and no captions: nothing here knows what is said, only when and how."
 
@@ -19,12 +19,7 @@ def script_without_words(request: ScriptGenerationRequest, context: ProviderCont
     ref = context.artifacts.put(BytesIO(canonical_json(curve)), "application/json")
     if not sound.speech:
         return silent(request, context, sound, mouth_curve=ref, fidelity=Fidelity.DEGRADED, notes=(NO_WORDS_NOTE,))
-    total = max(sound.duration_seconds, 0.001)
-    phones = allphone(
-        sound.samples,
-        sound.speech,
-        progress=lambda seconds: context.progress(min(0.95, seconds / total), 1.0, "hearing phones"),
-    )
+    phones = allphone(sound.samples, sound.speech, progress=reporter(context, sound, 0.0, 0.95, "hearing phones"))
     return finished(
         request,
         context,

@@ -4,7 +4,7 @@ from contracts.context import ProviderContext
 from contracts.script import ScriptGenerationRequest, ScriptResult
 from providers._speech.phones import allphone
 from providers._speech.recognise import lines_by_pause, recognise
-from providers.script._script import finished, line_of, read_sound, silent
+from providers.script._script import finished, line_of, read_sound, reporter, silent
 
 GUESS_NOTE = "The words are a recogniser's guess: expect one in four or five to be wrong."
 _WORDS_SHARE = 0.85  # of the time goes into the words, the rest into the phones
@@ -15,18 +15,11 @@ def script_by_ear(request: ScriptGenerationRequest, context: ProviderContext) ->
     sound = read_sound(request, context)
     if not sound.speech:
         return silent(request, context, sound)
-    total = max(sound.duration_seconds, 0.001)
     words = recognise(
-        sound.samples,
-        sound.speech,
-        progress=lambda seconds: context.progress(_WORDS_SHARE * min(1.0, seconds / total), 1.0, "recognising words"),
+        sound.samples, sound.speech, progress=reporter(context, sound, 0.0, _WORDS_SHARE, "recognising words")
     )
     phones = allphone(
-        sound.samples,
-        sound.speech,
-        progress=lambda seconds: context.progress(
-            _WORDS_SHARE + 0.1 * min(1.0, seconds / total), 1.0, "hearing phones"
-        ),
+        sound.samples, sound.speech, progress=reporter(context, sound, _WORDS_SHARE, 0.99, "hearing phones")
     )
     lines = [
         line_of(words[span.start : span.stop], " ".join(word.text for word in words[span.start : span.stop]))

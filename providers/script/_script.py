@@ -1,6 +1,6 @@
 """What the script providers share: reading the sound, lines out of words, captions, the finished result."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -31,6 +31,12 @@ def read_sound(request: ScriptGenerationRequest, context: ProviderContext) -> So
     context.progress(0.0, 1.0, "reading the sound")
     samples = read_audio(context.artifacts.fetch(request.audio_track), SAMPLE_RATE_HZ)
     return Sound(samples, round(samples.size / SAMPLE_RATE_HZ, 3), speech_spans(samples))
+
+
+def reporter(context: ProviderContext, sound: Sound, first: float, last: float, note: str) -> Callable[[float], None]:
+    """Seconds of sound as progress between two shares of the whole."""
+    total = max(sound.duration_seconds, 0.001)
+    return lambda seconds: context.progress(first + (last - first) * min(1.0, seconds / total), 1.0, note)
 
 
 def line_of(words: Sequence[Word], text: str) -> Line:

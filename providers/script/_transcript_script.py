@@ -1,6 +1,6 @@
 """A script from a written transcript: aligned where the sound supports it, estimated where it does not."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from contracts.artifacts import Span
 from contracts.base import Fidelity
@@ -11,7 +11,7 @@ from providers._speech.alignment import Alignment, NotAligned, align
 from providers._speech.phones import allphone
 from providers._speech.spreading import spread
 from providers._speech.text import line_text, sentences, tokens
-from providers.script._script import Sound, finished, line_of, read_sound, silent
+from providers.script._script import Sound, finished, line_of, read_sound, reporter, silent
 from providers.script._transcript_file import TimedText, Transcript, read_transcript
 
 ESTIMATED_CONFIDENCE = 0.2  # nobody listened to where the words are
@@ -37,21 +37,20 @@ def script_from_transcript(
         why = f"The aligner knows English only and the language is {request.language!r}"
         return _estimated(request, context, sound, transcript, why)
     try:
-        alignment = align(sound.samples, transcript.text, progress=_reporter(context, sound, "aligning the words"))
+        alignment = align(
+            sound.samples,
+            transcript.text,
+            min_confidence=min_confidence,
+            progress=reporter(context, sound, 0.0, 0.8, "aligning the words"),
+        )
     except NotAligned as reason:
-        return _estimated(request, context, sound, transcript, f"The transcript could not be aligned ({reason})")
-    if alignment.confidence < min_confidence:
-        why = f"The transcript does not fit the recording (agreement {alignment.confidence:.2f} of 1)"
+        why = f"The transcript does not fit the recording ({reason})"
         return _estimated(request, context, sound, transcript, why)
     return _aligned(request, context, sound, transcript, alignment)
 
 
 def is_english(language: str) -> bool:
     return language.lower().split("-")[0] in {"en", "eng"}
-
-
-def _reporter(context: ProviderContext, sound: Sound, note: str) -> Callable[[float], None]:
-    return lambda seconds: context.progress(min(0.95, seconds / max(sound.duration_seconds, 0.001)), 1.0, note)
 
 
 def _aligned(
@@ -96,7 +95,7 @@ def _estimated(
         context,
         sound,
         lines=lines,
-        phones=allphone(sound.samples, sound.speech, progress=_reporter(context, sound, "hearing phones")),
+        phones=allphone(sound.samples, sound.speech, progress=reporter(context, sound, 0.8, 0.95, "hearing phones")),
         phones_origin="allphone",
         words_origin="transcript",
         confidence=CUE_CONFIDENCE if cues else ESTIMATED_CONFIDENCE,
