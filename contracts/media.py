@@ -5,6 +5,11 @@ from pydantic import Field
 from contracts.artifacts import ArtifactRef, MediaInfo
 from contracts.production import TaskRequest, TaskResult
 
+WAVEFORM_WIDTH, WAVEFORM_HEIGHT = 1200, 220
+"""Pixels of a waveform picture."""
+WAVEFORM_START_X, WAVEFORM_END_X = 12, 1188
+"""Time runs linearly between these columns, from the sound's start to its end: other curves can be laid over it."""
+
 
 class InspectionRequest(TaskRequest):
     artifact: ArtifactRef

@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from contracts.media import WAVEFORM_END_X, WAVEFORM_HEIGHT, WAVEFORM_START_X, WAVEFORM_WIDTH
 from providers._media.sampling import Envelope
 
 Curve = tuple[float, npt.ArrayLike]
 """(rate_hz, values in 0..1); the first value stands at 0 s."""
 
-_WIDTH, _HEIGHT = 1200, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 12, 12, 10, 26
+_TOP, _BOTTOM = 10, 32
 _SMOOTHING = 2
 """Drawn this much larger, then scaled down: edges come out soft."""
 _TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
@@ -25,7 +25,7 @@ _PAPER, _AXIS, _SOUND, _CURVE, _TEXT = "#ffffff", "#c9ced6", "#4a6fa5", "#e07a2f
 def draw_waveform(envelope: Envelope, curve: Curve | None = None) -> Image.Image:
     """An RGB picture, 1200x220."""
     scale = _SMOOTHING
-    large = Image.new("RGB", (_WIDTH * scale, _HEIGHT * scale), _PAPER)
+    large = Image.new("RGB", (WAVEFORM_WIDTH * scale, WAVEFORM_HEIGHT * scale), _PAPER)
     draw = ImageDraw.Draw(large)
     plot = _Plot(envelope.duration_seconds, scale)
     for seconds in _ticks(envelope.duration_seconds):
@@ -33,7 +33,7 @@ def draw_waveform(envelope: Envelope, curve: Curve | None = None) -> Image.Image
     _draw_sound(draw, plot, envelope)
     if curve is not None:
         _draw_curve(draw, plot, curve)
-    small = large.resize((_WIDTH, _HEIGHT), Image.Resampling.BOX)
+    small = large.resize((WAVEFORM_WIDTH, WAVEFORM_HEIGHT), Image.Resampling.BOX)
     _draw_labels(small, _Plot(envelope.duration_seconds, 1), with_curve=curve is not None)
     return small
 
@@ -48,8 +48,8 @@ class _Plot:
     """Seconds and levels to pixels."""
 
     def __init__(self, duration_seconds: float, scale: int) -> None:
-        self.left, self.right = _LEFT * scale, (_WIDTH - _RIGHT) * scale
-        self.top, self.bottom = _TOP * scale, (_HEIGHT - _BOTTOM) * scale
+        self.left, self.right = WAVEFORM_START_X * scale, WAVEFORM_END_X * scale
+        self.top, self.bottom = _TOP * scale, (WAVEFORM_HEIGHT - _BOTTOM) * scale
         self.scale = scale
         self.duration_seconds = duration_seconds
 
@@ -85,7 +85,7 @@ def _draw_curve(draw: ImageDraw.ImageDraw, plot: _Plot, curve: Curve) -> None:
 
 def _draw_labels(image: Image.Image, plot: _Plot, *, with_curve: bool) -> None:
     draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(size=12)
+    font = ImageFont.load_default(size=17)
     for seconds in _ticks(plot.duration_seconds):
         draw.text((plot.x(seconds), plot.bottom + 5), _label(seconds), fill=_TEXT, font=font, anchor="ma")
     if with_curve:
@@ -93,7 +93,7 @@ def _draw_labels(image: Image.Image, plot: _Plot, *, with_curve: bool) -> None:
 
 
 def _ticks(duration_seconds: float) -> list[float]:
-    width = _WIDTH - _LEFT - _RIGHT
+    width = WAVEFORM_END_X - WAVEFORM_START_X
     wide = (step for step in _TICK_SECONDS if width * step / duration_seconds >= _MIN_TICK_PIXELS)
     step = next(wide, duration_seconds)
     return [step * place for place in range(int(duration_seconds / step) + 1)]

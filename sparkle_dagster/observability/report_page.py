@@ -10,12 +10,15 @@ from typing import Any
 from contracts.artifacts import ArtifactRef, Span
 from contracts.events import NodeStatus, NodeSummary, RunSummary
 from contracts.lipsync import LipSyncResult
+from contracts.media import WAVEFORM_END_X, WAVEFORM_HEIGHT, WAVEFORM_START_X, WAVEFORM_WIDTH
 from contracts.qa import QACheck, QAReviewResult
 from contracts.script import MouthCurve, ScriptResult
 from contracts.video import VideoAssemblyResult
 from sparkle_dagster.observability.production_view import Production
 from sparkle_dagster.observability.words import limits_in_words, spans_in_words, value_in_words
 
+CURVES_HEIGHT, CURVES_BOTTOM = 130, 370
+"""Of the mouth's curves below the waveform, in its pixels."""
 TEMPLATE = Path(__file__).with_name("report_page.html")
 VERDICT_WORDS = {
     "approve": "approved",
@@ -99,16 +102,14 @@ def json_for_script(value: Any) -> str:
 
 
 def _timeline(production: Production) -> str:
-    """Waveform and mouth opening, intended and measured, over one time axis of 1000 units."""
+    """Waveform, and mouth opening below it, intended and measured, on the waveform's own time axis."""
     upload = production.upload
     duration = upload.audio_track.media.duration_seconds if upload.audio_track.media else 0.0
     inspection = production.inspection(upload.audio_track)
     if not duration or inspection is None or inspection.waveform is None:
         return ""
-    parts = [
-        f'<image href="{_data_uri(production, inspection.waveform)}" x="0" y="0" width="1000" height="120" '
-        'preserveAspectRatio="none"/>'
-    ]
+    size = f'width="{WAVEFORM_WIDTH}" height="{WAVEFORM_HEIGHT}"'
+    parts = [f'<image href="{_data_uri(production, inspection.waveform)}" x="0" y="0" {size}/>']
     lipsync, review = production.newest(LipSyncResult), production.newest(QAReviewResult)
     for name, ref in (
         ("intended", lipsync.mouth_curve if lipsync else None),
@@ -117,16 +118,14 @@ def _timeline(production: Production) -> str:
         if ref is not None:
             with production.workspace.store.open(ref) as stream:
                 parts.append(_polyline(name, MouthCurve.parse_json(stream.read()), duration))
-    ticks = "".join(
-        f'<text x="{1000 * second / duration:.1f}" y="238">{second} s</text>' for second in range(int(duration) + 1)
-    )
-    return f'{"".join(parts)}<g class="ticks">{ticks}</g><line id="playhead" x1="0" x2="0" y1="0" y2="225"/>'
+    return f"""{"".join(parts)}<line id="playhead" x1="12" x2="12" y1="0" y2="{CURVES_BOTTOM}"/>"""
 
 
 def _polyline(name: str, curve: MouthCurve, duration: float) -> str:
     top = max((*curve.opening, 0.01))
     points = " ".join(
-        f"{1000 * index / curve.rate_hz / duration:.1f},{220 - 90 * value / top:.1f}"
+        f"{WAVEFORM_START_X + (WAVEFORM_END_X - WAVEFORM_START_X) * index / curve.rate_hz / duration:.1f},"
+        f"{CURVES_BOTTOM - CURVES_HEIGHT * value / top:.1f}"
         for index, value in enumerate(curve.opening)
     )
     return f'<polyline class="{name}" points="{points}"/>'
