@@ -73,8 +73,9 @@ def _pieces(line: Line) -> Iterator[_Piece]:
         found = line.text.find(word.text, at)
         gap = line.text[at:found] if found >= 0 else " "
         at = found + len(word.text) if found >= 0 else at
-        for index in range(0, len(word.text), MAX_LINE_CHARS):
-            text = word.text[index : index + MAX_LINE_CHARS]
+        width = MAX_LINE_CHARS if _literal_srt(word.text) == word.text else MAX_LINE_CHARS // 2
+        for index in range(0, len(word.text), width):
+            text = word.text[index : index + width]
             yield _Piece("" if index else gap, text, word.start_seconds, word.end_seconds_exclusive)
 
 
@@ -126,11 +127,16 @@ def _text(pieces: Sequence[_Piece]) -> str:
     return "".join(piece.gap + piece.text for piece in pieces).strip()
 
 
+def _width(pieces: Sequence[_Piece]) -> int:
+    """Characters as written to a file: what makes markup harmless counts."""
+    return len(_literal_srt(_text(pieces)))
+
+
 def _wrapped(pieces: Sequence[_Piece]) -> list[list[_Piece]]:
     """Greedy lines: as few as there can be."""
     lines: list[list[_Piece]] = []
     for piece in pieces:
-        if lines and len(_text([*lines[-1], piece])) <= MAX_LINE_CHARS:
+        if lines and _width([*lines[-1], piece]) <= MAX_LINE_CHARS:
             lines[-1].append(piece)
         else:
             lines.append([piece])
@@ -139,12 +145,12 @@ def _wrapped(pieces: Sequence[_Piece]) -> list[list[_Piece]]:
 
 def _set(pieces: Sequence[_Piece]) -> tuple[str, ...]:
     """One line if it fits, else two: broken after a phrase where possible, else evenly."""
-    if len(_text(pieces)) <= MAX_LINE_CHARS:
+    if _width(pieces) <= MAX_LINE_CHARS:
         return (_text(pieces),)
     cuts = [
         index
         for index in range(1, len(pieces))
-        if max(len(_text(pieces[:index])), len(_text(pieces[index:]))) <= MAX_LINE_CHARS
+        if max(_width(pieces[:index]), _width(pieces[index:])) <= MAX_LINE_CHARS
     ]
     if not cuts:
         return tuple(_text(line) for line in _wrapped(pieces))
