@@ -7,6 +7,7 @@ from sparkle_dagster.defs.executors import build_executor
 from sparkle_dagster.defs.io_manager import ArtifactIOManager
 from sparkle_dagster.defs.jobs import build_production_job
 from sparkle_dagster.defs.provider_resource import ProviderResource
+from sparkle_dagster.defs.reaper import build_reaper_sensor
 from sparkle_dagster.defs.report import build_report_asset
 from sparkle_dagster.defs.sensor import build_inbox_sensor
 from sparkle_dagster.defs.upload import build_upload_asset
@@ -19,7 +20,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     return dg.Definitions(
         assets=[build_upload_asset(workspace), *build_node_assets(workspace), build_report_asset(workspace)],
         jobs=[build_production_job()],
-        sensors=[build_inbox_sensor(workspace)],
+        sensors=[build_inbox_sensor(workspace), build_reaper_sensor()],
         resources={
             "io_manager": ArtifactIOManager(),
             **{capability: ProviderResource(capability=capability) for capability in capabilities},

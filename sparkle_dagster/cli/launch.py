@@ -20,6 +20,8 @@ from sparkle_dagster.defs.assets import asset_key
 from sparkle_dagster.defs.home import prepare_home
 from sparkle_dagster.defs.jobs import production_tags
 from sparkle_dagster.defs.partitions import PRODUCTIONS
+from sparkle_dagster.defs.reaper import LAUNCH_TAG
+from sparkle_dagster.defs.run_lock import hold_run
 from sparkle_dagster.observability.progress import read_progress
 from sparkle_dagster.observability.run_states import unfinished_nodes
 from sparkle_dagster.workspace import Workspace
@@ -55,11 +57,12 @@ def execute(
     instance = prepare_home(workspace)
     instance.add_dynamic_partitions(str(PRODUCTIONS.name), [production])
     launch = uuid.uuid4().hex
+    hold_run(workspace.settings.home, launch)
     log = workspace.settings.home / "logs" / f"{production}-{time.strftime('%Y%m%d-%H%M%S')}-{launch[:6]}.log"
     tags = {
         "dagster/partition": production,
         **production_tags(workspace, production),
-        "sparkle/launch": launch,
+        LAUNCH_TAG: launch,
         PID_TAG: str(os.getpid()),
         HOST_TAG: socket.gethostname(),
     }
@@ -137,7 +140,7 @@ def _watch(
     last_look = False
     while not last_look:
         last_look = stop.wait(POLL_SECONDS)
-        runs = instance.get_runs(dg.RunsFilter(tags={"sparkle/launch": launch}), limit=1)
+        runs = instance.get_runs(dg.RunsFilter(tags={LAUNCH_TAG: launch}), limit=1)
         for item in instance.get_run_step_stats(runs[0].run_id) if runs else ():
             state = item.status.value if item.status else "STARTED"
             if (item.step_key, state) not in told and state != "IN_PROGRESS":

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from contracts.errors import ConfigError
+from sparkle_dagster.defs.run_lock import holding
 from sparkle_dagster.workflow.graph import Workflow
 from sparkle_dagster.workspace import Workspace
 
@@ -13,11 +14,11 @@ def build_executor(workspace: Workspace) -> dg.ExecutorDefinition:
     """``auto``: in one process while the workflow is a chain, several as soon as branches can overlap."""
     name = executor_name(workspace)
     if name == "in_process":
-        return dg.in_process_executor
+        return holding(dg.in_process_executor)
     if name == "multiprocess":
         slots = workspace.registry.settings.lanes.cpu.slots + workspace.registry.settings.lanes.gpu.slots
         config = {"max_concurrent": slots, "start_method": {"forkserver": {"preload_modules": PRELOAD}}}
-        return dg.multiprocess_executor.configured(config)
+        return holding(dg.multiprocess_executor).configured(config)
     raise ConfigError(f"SPARKLE_EXECUTOR: expected auto, in_process or multiprocess, got {name!r}", file=".env_sample")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from contracts.production import TaskResult
+from sparkle_dagster.defs.run_lock import hold_run
 from sparkle_dagster.execution.node_run import NodeOutcome
 from sparkle_dagster.workspace import this_workspace
 
@@ -14,6 +15,11 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
 
     The commit of the manifest is the one commit point: before it nothing of the run is visible.
     """
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Every process of a step holds the run's file: a run is not lost while one of its steps still works."""
+        if context.run_id:
+            hold_run(this_workspace().settings.home, context.run_id)
 
     def handle_output(self, context: dg.OutputContext, obj: NodeOutcome) -> None:
         document: dict[str, Any] = {

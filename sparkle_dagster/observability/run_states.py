@@ -44,6 +44,8 @@ def unfinished_nodes(instance: dg.DagsterInstance, workspace: Workspace, product
             status = _status(run, stats.get(steps[node_id]))
             if status is NodeStatus.SUCCEEDED:
                 continue
+            if status is NodeStatus.BLOCKED and _was_lost(run, stats, found):
+                status = NodeStatus.FAILED
             details = _failure(instance, run.run_id, steps[node_id]) if status is NodeStatus.FAILED else {}
             if details.pop("interrupted", False):
                 status = NodeStatus.CANCELLED
@@ -62,6 +64,15 @@ def _status(run: dg.DagsterRun, step: Any | None) -> NodeStatus:
     if run.status in {dg.DagsterRunStatus.CANCELED}:
         return NodeStatus.CANCELLED
     return NodeStatus.FAILED if outcome == "IN_PROGRESS" else NodeStatus.BLOCKED
+
+
+def _was_lost(run: dg.DagsterRun, stats: Mapping[str, Any], found: Mapping[str, NodeSummary]) -> bool:
+    """A run that failed though no step of it had: its process was lost, and this is the first node it owes."""
+    return (
+        run.status is dg.DagsterRunStatus.FAILURE
+        and not any(step.status is not None and step.status.value == "FAILURE" for step in stats.values())
+        and not any(node.run_id == run.run_id and node.status is NodeStatus.FAILED for node in found.values())
+    )
 
 
 def _failure(instance: dg.DagsterInstance, run_id: str, step_key: str) -> dict[str, Any]:
@@ -85,7 +96,7 @@ def _failure(instance: dg.DagsterInstance, run_id: str, step_key: str) -> dict[s
                 (Attempt.model_validate(item).provider for item in reversed(_items(metadata, "attempts"))), ""
             ),
         }
-    return {"error": "the step's process was lost"}
+    return {"error": "the process of its run was lost: killed, out of memory, or the machine went down"}
 
 
 def _items(metadata: Mapping[str, Any], name: str) -> list[Any]:
