@@ -99,6 +99,28 @@ def test_long_sound_is_taken_in_windows(
         assert errors.max() <= 0.2  # at a window's cut a word has less context
 
 
+def test_the_text_waits_while_something_else_is_said(
+    aligned: Alignment, voice: Samples, voice_short: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alignment, "WINDOW_SECONDS", 6.0)
+    result = align(np.concatenate([voice_short, silence(0.5), voice]), WORDS)
+    errors = np.abs(np.subtract(starts(result), starts(aligned)) - voice_short.size / RATE_HZ - 0.5)
+    assert np.median(errors) <= TOLERANCE_SECONDS
+    assert result.unwritten[0].start_seconds == 0
+    assert result.unwritten[0].end_seconds_exclusive > 4
+
+
+def test_a_text_that_is_lost_is_given_up(voice: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alignment, "WINDOW_SECONDS", 3.0)
+    told: list[float] = []
+    result = align(
+        np.concatenate([voice, voice]), "Call me later when the water is boiling. " * 9, progress=told.append
+    )
+    assert len(told) == alignment._MAX_LOST_WINDOWS
+    assert all(word.confidence == 0 for word in result.words)
+    assert sum(phone.symbol != "SIL" for phone in result.phones) > 60
+
+
 def test_words_that_nobody_says_are_marked_and_harm_no_others(aligned: Alignment, voice: Samples) -> None:
     first, last = WORDS.split(" leisure ")
     result = align(voice, f"{first} seven green bottles leisure {last}")

@@ -8,6 +8,7 @@ import pytest
 from contracts.artifacts import Span
 from contracts.script import MouthCurve, Phone
 from providers._speech import features
+from providers._speech.decoding import phone_hearer
 from providers._speech.features import RATE_HZ as CURVE_RATE_HZ
 from providers._speech.features import mouth_curve
 from providers._speech.phones import SIL, allphone, covered, speech_spans
@@ -63,6 +64,18 @@ def test_speech_spans_follow_the_voice(phrase: Samples) -> None:
     assert first.start_seconds == pytest.approx(1.2, abs=SPAN_TOLERANCE_SECONDS)
     assert first.end_seconds_exclusive == pytest.approx(1 + length, abs=SPAN_TOLERANCE_SECONDS)
     assert second.start_seconds == pytest.approx(3.2 + length, abs=SPAN_TOLERANCE_SECONDS)
+
+
+def test_a_very_quiet_voice_is_found(voice_short: Samples) -> None:
+    found = speech_spans(voice_short * np.float32(0.003))
+    assert sum(span.duration_seconds for span in found) > 4
+
+
+def test_what_was_heard_before_changes_nothing(voice: Samples, phrase: Samples) -> None:
+    ear = phone_hearer()
+    fresh = ear.hear(phrase)
+    ear.hear(voice * np.float32(0.05))
+    assert ear.hear(phrase) == fresh
 
 
 def test_long_speech_is_cut_into_pieces_at_its_pauses(phrase: Samples) -> None:

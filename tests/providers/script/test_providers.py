@@ -107,7 +107,8 @@ def test_cue_times_count_where_alignment_fails(script: Run, voice_short: Samples
 
 
 def test_cues_of_another_cut_are_no_help(script: Run, phrase: Samples) -> None:
-    cues = "1\n00:10:00,000 --> 00:10:02,000\nQuelque chose\n\n2\n00:11:00,000 --> 00:11:02,000\nd'autre\n"
+    times = ("00:00:01,000 --> 00:00:02,000", "00:10:00,000 --> 00:10:02,000", "00:11:00,000 --> 00:11:02,000")
+    cues = "".join(f"{time}\nQuelque chose\n\n" for time in times)
     result = script(TranscriptProvider, phrase, cues, language="fr")
     assert result.words[-1].end_seconds_exclusive <= PHRASE_SECONDS
     assert "length of the words" in result.notes[0]
