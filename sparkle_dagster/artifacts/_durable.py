@@ -114,14 +114,34 @@ def make_directory(path: Path) -> None:
 
 
 def make_root(path: Path) -> None:
-    """As ``make_directory`` with parents; a parent that this user may not open was not made by this user."""
-    if not path.parent.is_dir():
-        make_root(path.parent)
+    """As ``make_directory`` with all parents up to the mount point: one that was there may not be synced yet either.
+
+    A parent that this user may not open was not made by this user.
+    """
+    if _is_mounted_at(path):
+        return
+    make_root(path.parent)
     try:
         make_directory(path)
     except PermissionError:
-        if not path.is_dir():
+        if not _is_directory(path):
             raise
+
+
+def _is_mounted_at(path: Path) -> bool:
+    if path.parent == path:
+        return True
+    try:
+        return os.stat(path).st_dev != os.stat(path.parent).st_dev
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def sync_directory(path: Path) -> None:
