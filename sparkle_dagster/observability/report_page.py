@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -86,14 +87,25 @@ def cues_of(production: Production, video: VideoAssemblyResult | None) -> list[d
     """The cues that the video carries; browsers show no mov_text and load no track from disk, so they go inline."""
     if video is None or not video.captions_in_video or video.captions_vtt is None:
         return []
-    from pysubs2 import SSAFile
-
     with production.workspace.store.open(video.captions_vtt) as stream:
-        subtitles = SSAFile.from_string(stream.read().decode("utf-8"), format_="vtt")
-    return [
-        {"start": event.start / 1000, "end": event.end / 1000, "text": html.unescape(event.plaintext)}
-        for event in subtitles
-    ]
+        return list(_parsed_vtt(stream.read().decode("utf-8")))
+
+
+def _parsed_vtt(text: str) -> Iterator[dict[str, Any]]:
+    """Cues of a WebVTT file as the script stage writes it; a subtitle library would drop ``{...}`` and ``\\N``."""
+    for block in text.split("\n\n"):
+        lines = block.strip().split("\n")
+        for number, line in enumerate(lines):
+            start, arrow, end = line.partition(" --> ")
+            if arrow:
+                words = html.unescape("\n".join(lines[number + 1 :]))
+                yield {"start": _vtt_seconds(start), "end": _vtt_seconds(end), "text": words}
+                break
+
+
+def _vtt_seconds(stamp: str) -> float:
+    hours, minutes, seconds = stamp.strip().split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
 def json_for_script(value: Any) -> str:
