@@ -41,6 +41,11 @@ MEDIA_TYPE_BY_SUFFIX: dict[str, str] = {
 }
 ROLES = ("audio", "face", "transcript", "options")
 
+FileState = tuple[int, ...]
+_digests: dict[Path, tuple[FileState, str]] = {}
+"""Of files as they last were, so that a file that stays in the inbox is read once and not at every look."""
+MAX_REMEMBERED_DIGESTS = 4096
+
 
 @dataclass(frozen=True)
 class InboxGroup:
@@ -52,12 +57,15 @@ class InboxGroup:
 
 
 def list_groups(inbox: Path) -> list[InboxGroup]:
-    """Regular files directly in ``inbox``, grouped by stem; hidden and ``.part`` files are not seen."""
+    """Regular files directly in ``inbox``, grouped by stem.
+
+    Not seen: hidden and ``.part`` files, and names of bytes that are not UTF-8, which no event log can hold.
+    """
     files: dict[str, dict[str, Path]] = {}
     extra: dict[str, list[Path]] = {}
     for path in sorted(inbox.iterdir()) if inbox.is_dir() else []:
         role = ROLE_BY_SUFFIX.get(path.suffix.lower())
-        if role is None or path.name.startswith(".") or not stat.S_ISREG(path.lstat().st_mode):
+        if role is None or path.name.startswith(".") or not _is_utf8(path.name) or not is_regular_file(path):
             continue
         group = files.setdefault(path.stem, {})
         if role in group:
@@ -78,10 +86,43 @@ def has_settled(paths: Iterable[Path], settle_seconds: float) -> bool:
 
 
 def digest_of_file(path: Path) -> str:
-    """SHA-256 of a regular file, 64 hex digits; symbolic links are not followed."""
+    """SHA-256 of a regular file, 64 hex digits; symbolic links are not followed. An unchanged file is read once."""
+    state = _state_of(path)
+    if is_hashed(path):
+        return _digests[path][1]
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if len(_digests) >= MAX_REMEMBERED_DIGESTS:
+        _digests.clear()
+    _digests[path] = (state, digest)
+    return digest
+
+
+def is_hashed(path: Path) -> bool:
+    """The digest of this file, as it is now, is known: asking for it reads nothing."""
+    return path in _digests and _digests[path][0] == _state_of(path)
+
+
+def is_regular_file(path: Path) -> bool:
+    """A file itself: no link, no pipe, no folder; False when there is none."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _state_of(path: Path) -> FileState:
+    status = path.lstat()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def identity_of(audio_digest: str, face_digest: str) -> str:

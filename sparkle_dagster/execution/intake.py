@@ -7,16 +7,17 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from contracts.artifacts import ArtifactRef
-from contracts.errors import ArtifactMissing, ProviderError, UploadRejected
+from contracts.errors import ArtifactMissing, ConfigError, ProviderError, ProviderUnavailable, UploadRejected
 from contracts.events import NodeRecord, NodeStatus
 from contracts.production import ProductionSpec
 from contracts.upload import UploadOptions, UploadResult
-from sparkle_dagster.execution.inbox import MEDIA_TYPE_BY_SUFFIX, identity_of
+from sparkle_dagster.execution.inbox import MEDIA_TYPE_BY_SUFFIX, ROLE_BY_SUFFIX, ROLES, identity_of, is_regular_file
 from sparkle_dagster.execution.node_run import NodeOutcome, data_version_of
 from sparkle_dagster.execution.upload_options import read_options
 from sparkle_dagster.registry.provider_registry import ProviderRegistry
@@ -40,8 +41,9 @@ def admit(admission: Admission, workspace: Workspace) -> NodeOutcome:
         UploadRejected: a file cannot become a production; the message is for whoever sent it.
     """
     started = time.monotonic()
-    previous = previous_upload(workspace, admission.production_key)
-    refs = {role: _store(workspace, path) for role, path in admission.files.items() if role != "options"}
+    files = {role: _checked(role, path, admission.production_key, workspace) for role, path in admission.files.items()}
+    previous = previous_upload(workspace, admission.production_key) or _upload_of_same_stem(files, workspace)
+    refs = {role: _store(workspace, path) for role, path in files.items() if role != "options"}
     audio = refs.get("audio") or (previous.audio_track if previous else None)
     if audio is None:
         raise UploadRejected(f"expected an audio file for {admission.production_key}, got none")
@@ -53,7 +55,7 @@ def admit(admission: Admission, workspace: Workspace) -> NodeOutcome:
             "they changed while they were taken in; drop them again"
         )
     transcript = refs.get("transcript") or (previous.transcript if previous else None)
-    options = _options(admission.files.get("options"), previous, workspace)
+    options = _options(files.get("options"), previous, workspace)
     inspected: dict[str, Any] = {}
     audio = _inspect(workspace.registry, audio, "audio", inspected)
     face = _inspect(workspace.registry, face, "face", inspected)
@@ -71,7 +73,7 @@ def admit(admission: Admission, workspace: Workspace) -> NodeOutcome:
         captions=options.captions,
         metadata=options.metadata,
         digest=identity,
-        source_names={**(previous.source_names if previous else {}), **_names(admission.files)},
+        source_names={**(previous.source_names if previous else {}), **_names(files)},
     )
     record = NodeRecord(
         node_id="upload",
@@ -94,33 +96,71 @@ def previous_upload(workspace: Workspace, production_key: str) -> UploadResult |
 
 
 def production_spec(upload: UploadResult, production_key: str, workspace: Workspace) -> ProductionSpec:
-    """Which production, and how it is to be delivered."""
+    """Which production, and how it is to be delivered.
+
+    Raises:
+        ConfigError: the tool registry has no longer the profile that the upload asked for.
+    """
+    profiles = workspace.registry.profiles
+    if upload.profile not in profiles:
+        known = ", ".join(sorted(profiles))
+        raise ConfigError(
+            f"profiles: expected {upload.profile!r}, which {production_key} asked for, got {known}",
+            file="configs/tool_registry.yaml",
+        )
     return ProductionSpec(
         key=production_key,
         workspace=workspace.settings.workspace,
         upload_digest=upload.digest,
-        profile=workspace.registry.profiles[upload.profile],
+        profile=profiles[upload.profile],
     )
 
 
 def move_to_admitted(files: Mapping[str, Path], production_key: str, workspace: Workspace) -> None:
     """Out of the inbox, after the commit: ``admitted/<production>/<name as it came>``."""
-    _move(files, workspace.inbox / "admitted" / production_key)
+    _move(files, _admitted_folder(production_key, workspace))
 
 
 def quarantine(files: Mapping[str, Path], stem: str, reason: str, workspace: Workspace) -> Path:
     """Out of the inbox, with the reason beside the files; returns the folder."""
-    folder = workspace.inbox / "quarantine" / f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
-    _move(files, folder)
+    name = f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(4).hex()}"
+    folder = workspace.inbox / "quarantine" / name
+    folder.mkdir(parents=True)
     (folder / "REASON.txt").write_text(reason + "\n", encoding="utf-8")
+    _move(files, folder)
     return folder
 
 
-def admitted_production(stem: str, workspace: Workspace) -> str | None:
-    """The production that files of this stem belong to, when its audio was admitted before."""
-    folders = (workspace.inbox / "admitted").glob("*")
+def joined_upload(stem: str, workspace: Workspace) -> UploadResult | None:
+    """The upload that files of this stem belong to: the one that such files were last admitted to."""
+    folders = [folder for folder in (workspace.inbox / "admitted").glob("*") if folder.is_dir()]
     matches = [folder for folder in folders if any(path.stem == stem for path in folder.iterdir())]
-    return max(matches, key=lambda folder: folder.stat().st_mtime).name if matches else None
+    if not matches:
+        return None
+    return previous_upload(workspace, max(matches, key=lambda folder: folder.stat().st_mtime_ns).name)
+
+
+def _upload_of_same_stem(files: Mapping[str, Path], workspace: Workspace) -> UploadResult | None:
+    """Where the voice comes from when only another face came."""
+    if "audio" in files or "face" not in files:
+        return None
+    return joined_upload(files["face"].stem, workspace)
+
+
+def _checked(role: str, path: Path, production_key: str, workspace: Workspace) -> Path:
+    """Where the file is now: a run that is done again finds it where the first one put it."""
+    if ROLE_BY_SUFFIX.get(path.suffix.lower()) != role:
+        known = " ".join(suffix for suffix, its_role in ROLE_BY_SUFFIX.items() if its_role == role)
+        expected = f"a file ending in {known}" if known else f"one of the roles {', '.join(ROLES)}"
+        raise UploadRejected(f"{role}: expected {expected}, got {path.name!r}")
+    for place in (path, _admitted_folder(production_key, workspace) / path.name):
+        if is_regular_file(place):
+            return place
+    raise UploadRejected(f"{role}: expected the file {path.name!r} in the uploads folder, found none; drop it again")
+
+
+def _admitted_folder(production_key: str, workspace: Workspace) -> Path:
+    return workspace.inbox / "admitted" / production_key
 
 
 def _store(workspace: Workspace, path: Path) -> ArtifactRef:
@@ -137,6 +177,8 @@ def _inspect(registry: ProviderRegistry, ref: ArtifactRef, role: str, inspected:
     """The ref with its facts. Raises: UploadRejected: it is not what its role needs."""
     try:
         inspection = registry.inspect(ref)
+    except ProviderUnavailable:
+        raise  # the installation's fault, not the file's
     except ProviderError as error:
         raise UploadRejected(f"the {role} cannot be used: {error}") from error
     info = inspection.info
@@ -171,8 +213,8 @@ def _names(files: Mapping[str, Path]) -> dict[str, str]:
 def _move(files: Mapping[str, Path], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in files.values():
-        if path.exists():
-            target = folder / path.name
-            if target.exists():
-                target = folder / f"{path.stem}-{os.urandom(4).hex()}{path.suffix}"
+        target = folder / path.name
+        if target.exists():
+            target = folder / f"{path.stem}-{os.urandom(4).hex()}{path.suffix}"
+        with suppress(FileNotFoundError):  # another process, looking at the same inbox, was quicker
             shutil.move(path, target)

@@ -18,13 +18,11 @@ def read_options(path: Path) -> UploadOptions:
         raise UploadRejected(f"{path.name}: {readable(error)}") from error
 
 
-def changed_options(path: Path, before: UploadResult) -> frozenset[str]:
+def changed_options(path: Path, before: UploadResult, default_language: str) -> frozenset[str]:
     """Upload fields that this file sets otherwise than the last generation; all of them when it cannot be read."""
     try:
         options = read_options(path)
     except UploadRejected:
         return OPTION_FIELDS
-    given = options.model_dump()
-    if options.language is None:
-        del given["language"]
+    given = {**options.model_dump(), "language": options.language or default_language}
     return frozenset(name for name, value in given.items() if getattr(before, name) != value)

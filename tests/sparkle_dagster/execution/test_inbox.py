@@ -11,6 +11,7 @@ from sparkle_dagster.execution.inbox import (
     digest_of_file,
     has_settled,
     identity_of,
+    is_hashed,
     known_key,
     list_groups,
     production_key,
@@ -86,3 +87,27 @@ def test_hashing_follows_no_link(tmp_path: Path) -> None:
     (tmp_path / "link.wav").symlink_to(tmp_path / "real.wav")
     with pytest.raises(OSError, match="link"):
         digest_of_file(tmp_path / "link.wav")
+
+
+@pytest.mark.parametrize("name", ["日本.wav", "two\nlines.wav", "-rf.wav", "100%d.wav", "a'b\"$(x).wav", "🎙.wav"])
+def test_unusual_names_are_uploads_too(tmp_path: Path, name: str) -> None:
+    _touch(tmp_path, name)
+    (group,) = list_groups(tmp_path)
+    assert group.files["audio"].name == name
+    assert production_key(group.stem, A).removesuffix(f"-{A[:16]}").replace("-", "").isalnum()
+
+
+def test_names_that_are_no_text_are_not_seen(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.wav")).write_bytes(b"x")
+    assert list_groups(tmp_path) == []
+
+
+def test_an_unchanged_file_is_read_once_and_a_changed_one_again(tmp_path: Path) -> None:
+    path = tmp_path / "voice.wav"
+    path.write_bytes(b"one")
+    assert not is_hashed(path)
+    first = digest_of_file(path)
+    assert is_hashed(path)
+    path.write_bytes(b"other")
+    assert not is_hashed(path)
+    assert digest_of_file(path) != first
