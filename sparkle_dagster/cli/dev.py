@@ -3,9 +3,14 @@
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 from types import FrameType
 
 from sparkle_dagster.cli.output import console
+
+PROPER_START_SECONDS = 20
+"""Services that end sooner have a reason that another start would not mend, such as a port that is taken."""
 
 
 def dev() -> None:
@@ -24,11 +29,31 @@ def dev() -> None:
         command += ["-h", service.host, "-p", str(service.port), "--log-level", "warning"]
         # A shell that starts us in the background ignores Ctrl-C for us; Dagster needs it to stop.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        child = subprocess.Popen(command, cwd=workspace.settings.project)  # noqa: S603 - our own command line
+        raise SystemExit(_keep_running(command, workspace.settings.project))
 
-        def stop(_signal: int, _frame: FrameType | None) -> None:
+
+def _keep_running(command: list[str], project: Path) -> int:
+    """Dagster's services end together when one of them is lost: start them again, until asked to stop.
+
+    Returns:
+        exit code of services that were told to stop, or that ended before they had properly started.
+    """
+    child = subprocess.Popen(command, cwd=project)  # noqa: S603 - our own command line
+    is_stopping = False
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal is_stopping
+        is_stopping = True
+        child.send_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    while True:
+        started = time.monotonic()
+        code = child.wait()
+        if is_stopping or time.monotonic() - started < PROPER_START_SECONDS:
+            return code
+        console().print("[yellow]the UI or the daemon was lost[/]; both are started again")
+        child = subprocess.Popen(command, cwd=project)  # noqa: S603 - our own command line
+        if is_stopping:
             child.send_signal(signal.SIGINT)
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
-        raise SystemExit(child.wait())

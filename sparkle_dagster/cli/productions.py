@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from contracts.errors import ConfigError
+from contracts.errors import ArtifactMissing, ConfigError
+from contracts.events import NodeStatus
 from sparkle_dagster.cli.output import JsonOption, console, print_json
 
 COLOURS = {"succeeded": "green", "cached": "green", "passed_through": "yellow", "failed": "red", "blocked": "red"}
@@ -33,6 +34,9 @@ def status(
         console().print("No production yet. [dim]next[/]  sparkle run AUDIO   or   sparkle demo")
     else:
         console().print(_overview(summaries) if not production else _nodes_table(summaries[0]))
+        for summary in summaries:
+            if command := _finishing_command(summary):
+                console().print(f"[dim]next[/]  {command}")
 
 
 def show(
@@ -128,12 +132,17 @@ def production_keys(workspace: Any) -> list[str]:
 def summary_of(workspace: Any, production: str) -> Any:
     """Store and event log together: what is made, what failed, what waits."""
     from sparkle_dagster.defs.home import prepare_home
-    from sparkle_dagster.observability.production_view import summarize, view_production
-    from sparkle_dagster.observability.run_states import unfinished_nodes
+    from sparkle_dagster.observability.production_view import Production, summarize, view_production
+    from sparkle_dagster.observability.run_states import runs_of, unfinished_nodes
 
     instance = prepare_home(workspace)
     logs = sorted((workspace.settings.home / "logs").glob(f"{production}-*.log"))
-    view = view_production(workspace, production)
+    try:
+        view = view_production(workspace, production)
+    except ArtifactMissing:
+        if not runs_of(instance, production, limit=1):
+            raise
+        view = Production(production, workspace, ())  # its runs ended before anything was kept
     return summarize(view, unfinished_nodes(instance, workspace, production), str(logs[-1]) if logs else "")
 
 
@@ -146,6 +155,14 @@ def deliver(workspace: Any, production: str) -> list[str]:
         f"report  {files['report.html']}",
         f"verdict [bold]{summary.verdict or 'unfinished'}[/], fidelity {summary.fidelity}",
     ]
+
+
+def _finishing_command(summary: Any) -> str:
+    """What makes the rest of a production of which a node failed; empty when none did."""
+    failed = next((node.node_id for node in summary.nodes if node.status == NodeStatus.FAILED), "")
+    if failed == "upload" and not summary.run_ids:
+        return f"{summary.production} was not admitted: give its files again, as sparkle run AUDIO or in the inbox"
+    return f"sparkle rerun {summary.production} --from {failed}" if failed else ""
 
 
 def _overview(summaries: list[Any]) -> Table:

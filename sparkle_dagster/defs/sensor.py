@@ -9,6 +9,8 @@ from sparkle_dagster.execution.arrivals import Arrival, look
 from sparkle_dagster.workspace import Workspace, this_workspace
 
 MAX_REQUESTS_PER_TICK = 50
+MAX_STARTS = 3
+"""Runs for the same files: a run that failed and left them in the inbox was lost before it took them in."""
 
 
 def build_inbox_sensor(workspace: Workspace) -> dg.SensorDefinition:
@@ -22,7 +24,7 @@ def build_inbox_sensor(workspace: Workspace) -> dg.SensorDefinition:
             return dg.SkipReason(f"nothing new in the inbox ({workspace.inbox.name}/)")
         new = list(dict.fromkeys(arrival.production_key for arrival in arrivals if arrival.is_new))
         return dg.SensorResult(
-            run_requests=[_request(workspace, arrival) for arrival in arrivals],
+            run_requests=[_request(context.instance, workspace, arrival) for arrival in arrivals],
             dynamic_partitions_requests=[PRODUCTIONS.build_add_request(new)] if new else [],
         )
 
@@ -36,11 +38,21 @@ def build_inbox_sensor(workspace: Workspace) -> dg.SensorDefinition:
     )
 
 
-def _request(workspace: Workspace, arrival: Arrival) -> dg.RunRequest:
+def _request(instance: dg.DagsterInstance, workspace: Workspace, arrival: Arrival) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=arrival.run_key,
+        run_key=_run_key(instance, arrival),
         partition_key=arrival.production_key,
         run_config=upload_run_config(workspace, arrival.files),
         tags=production_tags(workspace, arrival.production_key),
         asset_selection=[asset_key(workspace, name) for name in arrival.assets] or None,
     )
+
+
+def _run_key(instance: dg.DagsterInstance, arrival: Arrival) -> str:
+    """Dagster starts one run per key; the next key only when the run of the one before failed."""
+    keys = [arrival.run_key, *(f"{arrival.run_key}#{number}" for number in range(2, MAX_STARTS + 1))]
+    for key in keys:
+        runs = instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": key}), limit=1)
+        if not runs or runs[0].status is not dg.DagsterRunStatus.FAILURE:
+            return key
+    return keys[-1]

@@ -101,9 +101,9 @@ def summarize(production: Production, failures: Mapping[str, NodeSummary] | None
     return RunSummary(
         production=production.key,
         workspace=production.workspace.settings.workspace,
-        title=production.upload.title,
+        title=production.upload.title if made else "",
         verdict=review.verdict.value if review and whole else "",
-        fidelity=least(*(stage.result.fidelity for stage in production.stages)),
+        fidelity=least(*(stage.result.fidelity for stage in production.stages)) if made else None,
         nodes=tuple(nodes),
         artifacts={
             f"{stage.asset}.{name}": ref
