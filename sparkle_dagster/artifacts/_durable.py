@@ -92,15 +92,46 @@ def _create_locked(directory: Path) -> tuple[Path, int]:
 
 def create_private_directory(parent: Path) -> tuple[Path, int]:
     """A new directory in ``parent``, mode 0700, and the descriptor that keeps it locked."""
-    path = parent / uuid.uuid4().hex
-    os.mkdir(path, 0o700)
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    while True:
+        path = parent / uuid.uuid4().hex
+        os.mkdir(path, 0o700)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:  # a sweep took it between mkdir and open: try another name
+            continue
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if os.fstat(fd).st_nlink:
+                return path, fd
+        except OSError:
+            os.close(fd)
+            raise
+        os.close(fd)  # a sweep took it between open and lock
+
+
+@contextmanager
+def abandoned(path: Path) -> Generator[bool]:
+    """Whether the owner of a private file or directory is dead; inside, nobody else can say so too.
+
+    What cannot be opened is not said to be abandoned.
+    """
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
+        yield False
+        return
+    try:
+        yield _try_lock(fd)
+    finally:
         os.close(fd)
-        raise
-    return path, fd
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return os.fstat(fd).st_nlink > 0
 
 
 def make_directory(path: Path) -> None:
@@ -167,6 +198,16 @@ def touch(fd: int) -> None:
     """Say that the file is in use; a sweep spares what was used lately. Not being the owner is no error."""
     with suppress(PermissionError):
         os.utime(fd)
+
+
+def remove(path: Path) -> None:
+    os.unlink(path)
+
+
+def keep_a_link(source: Path, target: Path) -> None:
+    """A second name for what is about to be replaced, durable; a name that is taken stays."""
+    os.link(source, target, follow_symlinks=False)
+    sync_directory(target.parent)
 
 
 def move(source: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ from contracts.errors import ArtifactConflict, ArtifactCorrupt, ArtifactMissing,
 from sparkle_dagster.artifacts import _durable, _reading
 from sparkle_dagster.artifacts.blobs import BlobArea
 from sparkle_dagster.artifacts.keys import Layout, checked_key
-from sparkle_dagster.artifacts.manifests import Manifest, blobs_of, decoded, encoded, plain_document
+from sparkle_dagster.artifacts.manifests import Manifest, blobs_of, decoded, encoded, plain_document, why_lost
 
 _GENERATION = re.compile(r"@([1-9][0-9]{0,17})")
 _LOOK_BACK = 32
@@ -84,9 +84,12 @@ class GenerationChain:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ArtifactMissing(f"{self._unknown(key, generation)}; run what makes it") from error
         try:
-            manifest = Manifest.parse(decoded(data, place))
+            body = decoded(data, place)
         except ArtifactCorrupt as error:
             raise ArtifactCorrupt(f"{error}; run again what makes it: a new generation will follow this one") from error
+        if (why := why_lost(body)) is not None:
+            raise ArtifactMissing(f"{place}: {why}; run again what makes it: a new generation will follow this one")
+        manifest = Manifest.parse(body)
         found = (manifest.workspace, manifest.key, manifest.generation)
         if found != (self._layout.home.name, key, generation):
             raise ArtifactCorrupt(f"{place}: the manifest that lies there is of {found}; run again what makes it")

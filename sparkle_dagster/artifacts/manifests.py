@@ -12,6 +12,7 @@ from contracts.errors import ArtifactCorrupt, ContractViolation
 
 _CHECKSUM = re.compile(r"sha256:([0-9a-f]{64})")
 _SELF = "self_checksum"
+_LOST = "lost"
 
 
 class Manifest(Contract):
@@ -54,6 +55,26 @@ def blobs_of(document: dict[str, Any]) -> tuple[str, ...]:
             if match:
                 found.add(match[1])
     return tuple(sorted(found))
+
+
+def sizes_of(document: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    """Digest and size in bytes of every ref in the document."""
+    for value in _walk(document):
+        if isinstance(value, dict):
+            ref = cast(dict[str, Any], value)
+            match, size_bytes = _CHECKSUM.fullmatch(str(ref.get("checksum", ""))), ref.get("size_bytes")
+            if match and isinstance(size_bytes, int):
+                yield match[1], size_bytes
+
+
+def lost_marker(workspace: str, key: str, generation: int, why: str) -> bytes:
+    """Stands where a manifest was that no longer can be read, so that an older one never comes back silently."""
+    return encoded({"workspace": workspace, "key": key, "generation": generation, _LOST: why})
+
+
+def why_lost(body: dict[str, Any]) -> str | None:
+    """What ``lost_marker`` was told; None of a manifest."""
+    return body.get(_LOST)
 
 
 def _walk(value: object) -> Iterator[object]:

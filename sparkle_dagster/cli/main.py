@@ -3,7 +3,7 @@
 import typer
 
 from contracts.errors import SparkleError
-from sparkle_dagster.cli import demo, dev, installation, productions, runs
+from sparkle_dagster.cli import demo, dev, installation, productions, runs, store
 from sparkle_dagster.cli.output import fail
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("export")(productions.export)
 app.command("providers")(installation.providers)
 app.command("validate")(installation.validate)
 app.command("doctor")(installation.doctor)
+app.command("fsck")(store.fsck)
 app.command("dev")(dev.dev)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from contracts.artifacts import ArtifactRef
 from contracts.errors import SparkleError
+from sparkle_dagster.artifacts.fsck import check_store
 from sparkle_dagster.artifacts.local import LocalArtifactStore
 from tests.sparkle_dagster.artifacts.forgetful_disk import ForgetfulDisk, Killed, store_on
 from tests.sparkle_dagster.artifacts.inodes import TORN, Inode
@@ -147,6 +148,7 @@ def _wrong_on(disk: ForgetfulDisk, acknowledged: list[str], *, had_old: bool) ->
             wrong += _lost(store, acknowledged, had_old=had_old) + _visible_damage(disk, store)
             commit_new(store, lambda step: None)
             wrong += _lost(store, ["put", "commit", "name"], had_old=had_old) + _visible_damage(disk, store)
+            wrong += [finding.message for finding in check_store(ROOT).findings if finding.is_damage]
             if len(store.generations(KEY)) != 1 + had_old:
                 wrong.append(f"doing it again does not converge: {store.generations(KEY)}")
         except (SparkleError, OSError) as error:
