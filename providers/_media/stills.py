@@ -55,6 +55,10 @@ def open_picture(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> Generator[
     except Image.DecompressionBombError as error:
         raise ProviderRejected(f"expected a picture up to {limits.max_picture_pixels} pixels, got far more") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
+        if "MAX_TEXT" in str(error):
+            raise ProviderRejected(
+                "expected a picture with short comments, got one whose comments unpack to megabytes; export it again"
+            ) from error
         raise ProviderRejected(
             f"expected a whole picture, got one that does not decode ({reason(error)}); export it again"
         ) from error

@@ -189,7 +189,8 @@ def _inspect(registry: ProviderRegistry, ref: ArtifactRef, role: str, inspected:
     }[role]
     if wrong:
         expected = {"audio": "sound", "face": "a picture or a video", "transcript": "readable text"}[role]
-        raise UploadRejected(f"the {role} cannot be used: expected {expected}, got {info.kind} ({info.container})")
+        found = f"{info.kind} ({info.container})" if info.container else info.kind
+        raise UploadRejected(f"the {role} cannot be used: expected {expected}, got {found}")
     inspected[ref.digest] = inspection.model_dump(mode="json")
     return ref.model_copy(update={"media": info})
 
