@@ -64,8 +64,8 @@ def _first_run(workspace: Any, json_output: bool) -> str:
 
     samples = workspace.settings.project / "samples"
     given = {"audio": samples / "voice.wav", "transcript": samples / "voice.txt"}
-    production, is_new = start_or_find(workspace, given, {}, json_output)
-    if not is_new:
+    production, report = start_or_find(workspace, given, {}, json_output)
+    if report is None:
         execute_and_show(workspace, production, assets_from(workspace.workflow, "upload"), {}, json_output)
     return production
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from contracts.errors import SparkleError
@@ -25,7 +26,7 @@ def providers(json_output: bool = JsonOption) -> None:
         table = Table("provider", "state", "licence", "why not, and what mends it", title_justify="left")
         table.title = f"{capability.capability}   {state}   selected: {capability.selected or '[red]none can run[/]'}"
         for provider in capability.providers:
-            table.add_row(provider.name, provider.state, provider.licence, provider.reason)
+            table.add_row(provider.name, provider.state, provider.licence, escape(provider.reason))
         console().print(table)
 
 
@@ -57,9 +58,11 @@ def doctor(json_output: bool = JsonOption) -> None:
         colours = {"passed": "green", "degraded": "yellow", "blocked": "red"}
         for finding in findings:
             state = finding["state"]
-            table.add_row(f"[{colours[state]}]{state}[/]", finding["what"], finding["why"])
+            table.add_row(f"[{colours[state]}]{state}[/]", finding["what"], escape(finding["why"]))
         console().print(table)
     blocked = [finding for finding in findings if finding["state"] == "blocked"]
+    if blocked and json_output:
+        raise SystemExit(1)
     if blocked:
         fail(f"{len(blocked)} of {len(findings)} checks are blocked: {', '.join(item['what'] for item in blocked)}")
 

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 import dagster as dg
 from rich.console import Console
+from rich.markup import escape
 
 from contracts.events import NodeSummary
 from sparkle_dagster.defs.assets import asset_key
@@ -141,7 +142,8 @@ def _watch(
     while not last_look:
         last_look = stop.wait(POLL_SECONDS)
         runs = instance.get_runs(dg.RunsFilter(tags={LAUNCH_TAG: launch}), limit=1)
-        for item in instance.get_run_step_stats(runs[0].run_id) if runs else ():
+        run_id = runs[0].run_id if runs else ""
+        for item in instance.get_run_step_stats(run_id) if run_id else ():
             state = item.status.value if item.status else "STARTED"
             if (item.step_key, state) not in told and state != "IN_PROGRESS":
                 told.add((item.step_key, state))
@@ -149,9 +151,9 @@ def _watch(
                 on_line(_line(workspace, production, item.step_key, state, took))
         for node_id, progress in read_progress(workspace.settings.home, production).items():
             quarter = int(4 * progress["done"] / progress["total"]) if progress["total"] else 0
-            if 0 < quarter < 4 and quarter > quarters.get(node_id, 0):
+            if progress["run_id"] == run_id and 0 < quarter < 4 and quarter > quarters.get(node_id, 0):
                 quarters[node_id] = quarter
-                on_line(f"  [dim]{node_id:<16} {25 * quarter} %  {progress['note']}[/]")
+                on_line(f"  [dim]{node_id:<16} {25 * quarter} %  {escape(str(progress['note']))}[/]")
 
 
 def _line(workspace: Workspace, production: str, step_key: str, state: str, seconds: float) -> str:

@@ -1,10 +1,15 @@
 """`sparkle`: one file per group of commands; each imports what it needs when it runs, so that --help is quick."""
 
+import sys
+
 import typer
 
 from contracts.errors import SparkleError
 from sparkle_dagster.cli import demo, dev, installation, productions, runs, store
-from sparkle_dagster.cli.output import fail
+from sparkle_dagster.cli.output import fail, print_json, wants_json
+
+WRONG_USAGE = 2
+"""Exit code of Click for arguments that it does not understand."""
 
 app = typer.Typer(
     name="sparkle",
@@ -34,4 +39,18 @@ def main() -> None:
     try:
         app()
     except SparkleError as error:
-        fail(str(error))
+        fail(str(error), error=type(error).__name__)
+    except Exception as error:
+        _answer(type(error).__name__, str(error))
+        raise
+    except SystemExit as end:
+        if end.code == WRONG_USAGE:
+            _answer("UsageError", "the command line is not understood; standard error says where")
+        raise
+
+
+def _answer(error: str, message: str) -> None:
+    """A program gets a document also when an error was not foreseen."""
+    if wants_json():
+        print_json({"error": error, "message": message})
+        sys.stdout.flush()

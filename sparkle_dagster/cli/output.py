@@ -1,7 +1,12 @@
-"""What commands print: text for people, JSON for programs, errors on stderr."""
+"""What commands print: text for people, JSON for programs, errors on stderr.
+
+With ``--json`` standard output is one JSON document, also when the command fails: then ``{"error": ..., "message":
+...}``, and the exit code is not 0.
+"""
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import typer
@@ -20,8 +25,27 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def fail(message: str, *, hint: str = "", code: int = 1) -> NoReturn:
-    """End the command: what went wrong, and the next thing to type."""
+def wants_json() -> bool:
+    """The command was asked to answer a program; known before its arguments are understood."""
+    return "--json" in sys.argv[1:]
+
+
+def fail(
+    message: str,
+    *,
+    error: str = "Failed",
+    hint: str = "",
+    code: int = 1,
+    details: Mapping[str, Any] | None = None,
+) -> NoReturn:
+    """End the command: what went wrong, and the next thing to type.
+
+    Args:
+        error: what kind of error, for programs, such as ``ConfigError``.
+        details: more for programs, beside ``error`` and ``message``.
+    """
+    if wants_json():
+        print_json({"error": error, "message": message, **({"hint": hint} if hint else {}), **(details or {})})
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     errors.print(f"[bold red]error[/] {escape(message)}")
     if hint:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from contracts.errors import ArtifactMissing, ConfigError
@@ -57,7 +58,7 @@ def show(
         for name, value in node.metrics.items():
             screen.print(f"  {node.node_id}.{name} = {value}")
         for note in node.notes:
-            screen.print(f"  [yellow]{node.node_id}[/] {note}")
+            screen.print(f"  [yellow]{node.node_id}[/] {escape(note)}")
     artifacts = Table("artifact", "type", "bytes", "sha256", title="Artifacts", title_justify="left")
     for name, ref in summary.artifacts.items():
         artifacts.add_row(name, ref.media_type, f"{ref.size_bytes:,}", ref.digest[:16])
@@ -133,16 +134,16 @@ def summary_of(workspace: Any, production: str) -> Any:
     """Store and event log together: what is made, what failed, what waits."""
     from sparkle_dagster.defs.home import prepare_home
     from sparkle_dagster.observability.production_view import Production, summarize, view_production
-    from sparkle_dagster.observability.run_states import runs_of, unfinished_nodes
+    from sparkle_dagster.observability.run_states import unfinished_nodes
 
     instance = prepare_home(workspace)
     logs = sorted((workspace.settings.home / "logs").glob(f"{production}-*.log"))
     try:
         view = view_production(workspace, production)
     except ArtifactMissing:
-        if not runs_of(instance, production, limit=1):
+        if production not in production_keys(workspace):
             raise
-        view = Production(production, workspace, ())  # its runs ended before anything was kept
+        view = Production(production, workspace, ())  # nothing of it was kept, or it has not begun
     return summarize(view, unfinished_nodes(instance, workspace, production), str(logs[-1]) if logs else "")
 
 
@@ -169,7 +170,7 @@ def _overview(summaries: list[Any]) -> Table:
     table = Table("production", "title", "nodes", "fidelity", "verdict")
     for summary in summaries:
         nodes = " ".join(_state(node) for node in summary.nodes)
-        table.add_row(summary.production, summary.title, nodes, summary.fidelity or "", summary.verdict or "-")
+        table.add_row(summary.production, escape(summary.title), nodes, summary.fidelity or "", summary.verdict or "-")
     return table
 
 
@@ -186,7 +187,7 @@ def _nodes_table(summary: Any) -> Table:
             node.fidelity or "",
             f"{node.latency_ms / 1000:.1f} s" if node.latency_ms else "",
             str(node.retries or ""),
-            node.error or passed_over,
+            escape(node.error or passed_over),
         )
     return table
 

@@ -7,13 +7,16 @@ import socket
 import time
 import uuid
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from contracts.base import canonical_json
 from contracts.errors import ConfigError, SparkleError, UploadRejected
 from sparkle_dagster.cli.output import JsonOption, console, fail, print_json, quiet
+
+if TYPE_CHECKING:
+    from sparkle_dagster.cli.launch import RunReport
 
 Workspace = Any
 
@@ -39,12 +42,11 @@ def run(
     started = time.monotonic()
     given = {role: path for role, path in (("audio", audio), ("face", face), ("transcript", transcript)) if path}
     options = {"title": title, "language": language, "profile": profile, "captions": captions, "tags": tag}
-    production, is_new = start_or_find(workspace, given, options, json_output)
+    production, report = start_or_find(workspace, given, options, json_output)
     if json_output:
-        if not is_new:
-            print_json({"production": production, "started": False})
+        print_json(_answer(production, report) if report else {"production": production, "started": False})
         return
-    if not is_new:
+    if report is None:
         console().print(f"Nothing new: these files are production [bold]{production}[/] already.")
         console().print(f"[dim]next[/]  sparkle show {production}   or   sparkle rerun {production} --from script")
         return
@@ -57,8 +59,8 @@ def run(
 
 def start_or_find(
     workspace: Workspace, given: dict[str, Path], options: dict[str, Any], json_output: bool
-) -> tuple[str, bool]:
-    """Run what these files start or change; (production key, whether anything ran)."""
+) -> tuple[str, "RunReport | None"]:
+    """Run what these files start or change; (production key, how the run ended or None when there was none)."""
     from sparkle_dagster.defs.jobs import upload_run_config
     from sparkle_dagster.execution.arrivals import consider
     from sparkle_dagster.execution.inbox import InboxGroup
@@ -68,11 +70,11 @@ def start_or_find(
     try:
         arrival = consider(workspace, InboxGroup(given["audio"].stem, files), _known_keys(workspace))
         if arrival is None:
-            return _existing_key(workspace, given), False
+            return _existing_key(workspace, given), None
         assets = list(arrival.assets) or [*workspace.result_types, "report"]
         run_config = upload_run_config(workspace, arrival.files)
-        execute_and_show(workspace, arrival.production_key, assets, run_config, json_output)
-        return arrival.production_key, True
+        report = execute_and_show(workspace, arrival.production_key, assets, run_config, json_output)
+        return arrival.production_key, report
     finally:
         shutil.rmtree(drop, ignore_errors=True)
 
@@ -92,7 +94,7 @@ def rerun(
     from sparkle_dagster.workspace import this_workspace
 
     workspace = this_workspace()
-    _require_production(workspace, production)
+    _require_production(production, _known_keys(workspace))
     if (only is None) == (from_ is None):
         raise ConfigError("expected --only NODE or --from NODE, got " + ("both" if only else "neither"))
     assets = _selection(workspace, only, from_)
@@ -102,7 +104,9 @@ def rerun(
         raise ConfigError(f"expected switches for nodes that run ({', '.join(assets)}), got {', '.join(skipped)}")
     run_config = {"ops": {_op(workspace, name): {"config": value} for name, value in config.items()}}
     report = execute_and_show(workspace, production, assets, run_config, json_output)
-    if report.success and not json_output and "report" not in assets:
+    if json_output:
+        print_json(_answer(production, report))
+    elif "report" not in assets:
         console().print(f"[dim]next[/]  sparkle rerun {production} --only report   makes the page anew")
 
 
@@ -112,13 +116,14 @@ def cancel(
 ) -> None:
     """Stop the runs of a production that are under way; what is committed stays."""
     from sparkle_dagster.cli.launch import HOST_TAG, PID_TAG
+    from sparkle_dagster.cli.productions import production_keys
     from sparkle_dagster.defs.home import prepare_home
     from sparkle_dagster.observability.run_states import ACTIVE, runs_of
     from sparkle_dagster.workspace import this_workspace
 
     workspace = this_workspace()
-    _require_production(workspace, production)
     instance = prepare_home(workspace)
+    _require_production(production, production_keys(workspace))
     cancelled: list[str] = []
     for active in (item for item in runs_of(instance, production) if item.status in ACTIVE):
         pid = active.tags.get(PID_TAG)
@@ -128,7 +133,7 @@ def cancel(
             else:
                 instance.report_run_canceled(active, message="its process is gone")
         else:
-            instance.run_coordinator.cancel_run(active.run_id)
+            _cancel_elsewhere(instance, active)
         cancelled.append(active.run_id)
     if json_output:
         print_json({"production": production, "cancelled": cancelled})
@@ -151,34 +156,41 @@ def switches(workspace: Workspace, disable: Any, provider: Any) -> dict[str, dic
 
 def execute_and_show(
     workspace: Workspace, production: str, assets: list[str], run_config: dict[str, Any], json_output: bool
-) -> Any:
-    """Run, with a line per node; end the command with exit code 1 when it failed."""
+) -> "RunReport":
+    """Run, with a line per node for people; end the command with exit code 1 when it failed."""
     from sparkle_dagster.cli.launch import execute, terminal
 
     screen = terminal()
     say = quiet if json_output else screen.print
     say(f"[bold]{production}[/]  {', '.join(assets)}")
     report = execute(workspace, production, assets, run_config, say)
-    if json_output:
-        nodes = {node_id: node.model_dump(mode="json") for node_id, node in report.unfinished.items()}
-        print_json({"production": production, "run_id": report.run_id, "success": report.success, "unfinished": nodes})
     if not report.success:
         _explain_failure(production, report)
     return report
 
 
-def _explain_failure(production: str, report: Any) -> None:
+def _answer(production: str, report: "RunReport") -> dict[str, Any]:
+    """How a run ended, for programs."""
+    nodes = {node_id: node.model_dump(mode="json") for node_id, node in report.unfinished.items()}
+    return {"production": production, "run_id": report.run_id, "success": report.success, "unfinished": nodes}
+
+
+def _explain_failure(production: str, report: "RunReport") -> NoReturn:
+    details = _answer(production, report)
     failed = [node for node in report.unfinished.values() if node.error]
     node = failed[0] if failed else next(iter(report.unfinished.values()), None)
     if node is None:
-        fail(f"the run {report.run_id} did not succeed; its log is {report.log}", hint=f"sparkle status {production}")
+        message = f"the run {report.run_id} did not succeed; its log is {report.log}"
+        fail(message, error="RunFailed", hint=f"sparkle status {production}", details=details)
     provider = f" ({node.provider})" if node.provider else ""
     hint = (
         "mend the file and run it again"
         if node.node_id == "upload"
         else f"sparkle rerun {production} --from {node.node_id}"
     )
-    fail(f"{node.node_id}{provider} {node.status.value}: {node.error}\n       log {report.log}", hint=hint)
+    status = node.status.value if node.status else "unfinished"
+    message = f"{node.node_id}{provider} {status}: {node.error}\n       log {report.log}"
+    fail(message, error="RunFailed", hint=hint, details=details)
 
 
 def _take_in(workspace: Workspace, given: dict[str, Path], options: dict[str, Any]) -> dict[str, Path]:
@@ -247,11 +259,23 @@ def _existing_key(workspace: Workspace, files: dict[str, Path]) -> str:
     return known_key(identity, _known_keys(workspace)) or identity[:16]
 
 
-def _require_production(workspace: Workspace, production: str) -> None:
-    known = _known_keys(workspace)
+def _require_production(production: str, known: list[str]) -> None:
     if production not in known:
         shown = ", ".join(known[-5:]) or "none yet; start one with `sparkle run AUDIO`"
         raise ConfigError(f"expected a production ({shown}), got {production!r}")
+
+
+def _cancel_elsewhere(instance: Any, run: Any) -> None:
+    """A run of the daemon's: in its queue, or in a process of a code server, which may be gone itself."""
+    from dagster import DagsterError, DagsterRunStatus
+
+    try:
+        is_told = instance.run_coordinator.cancel_run(run.run_id)
+    except DagsterError:
+        is_told = False
+    never_launched = {DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED}
+    if not is_told and run.status in never_launched:
+        instance.report_run_canceled(run, message="cancelled before it was launched")
 
 
 def _is_sparkle(pid: int) -> bool:

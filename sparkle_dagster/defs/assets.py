@@ -97,18 +97,18 @@ def _materialize(
     upload = cast(UploadResult, inputs.pop("upload"))
     production = context.partition_key
     with ProgressFile(workspace.settings.home, production, node.id, context.run_id) as progress:
-        node_context = NodeContext(
-            production=production_spec(upload, production, workspace),
-            run_id=context.run_id,
-            code_version=code_version,
-            definition_digest=workspace.workflow.definition_digest,
-            input_versions=_versions(workspace, production, ("upload", *inputs)),
-            emit=lambda event: emit_to_sinks(workspace.registry.settings.sinks, event),
-            progress=progress,
-            logger=context.log,
-        )
-        switches = NodeSwitches(enabled=config.enabled, provider=config.provider)
         try:
+            node_context = NodeContext(
+                production=production_spec(upload, production, workspace),
+                run_id=context.run_id,
+                code_version=code_version,
+                definition_digest=workspace.workflow.definition_digest,
+                input_versions=_versions(workspace, production, ("upload", *inputs)),
+                emit=lambda event: emit_to_sinks(workspace.registry.settings.sinks, event),
+                progress=progress,
+                logger=context.log,
+            )
+            switches = NodeSwitches(enabled=config.enabled, provider=config.provider)
             outcome = run_node(node, upload, inputs, registry, node_context, switches)
         except SparkleError as error:
             raise failure_of(node.id, error) from error

@@ -20,6 +20,7 @@ from sparkle_dagster.workspace import Workspace
 
 MAX_INLINE_BYTES = 400_000
 """A picture above this is named, not inlined: it would be kept in the event log for ever."""
+MAX_TEXT_CHARACTERS = 2_000
 
 
 def metadata_of(outcome: NodeOutcome, workspace: Workspace) -> dict[str, dg.MetadataValue[Any]]:
@@ -128,8 +129,9 @@ def _picture(ref: ArtifactRef, workspace: Workspace) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Text as a Markdown code block whatever it contains."""
-    return "```\n" + text.replace("```", "'''") + "\n```"
+    """The beginning of a text as a Markdown code block, whatever it contains."""
+    shown = text if len(text) <= MAX_TEXT_CHARACTERS else text[:MAX_TEXT_CHARACTERS] + " ..."
+    return "```\n" + shown.replace("```", "'''") + "\n```"
 
 
 def _cell(value: object) -> str:

@@ -19,7 +19,7 @@ def build_inbox_sensor(workspace: Workspace) -> dg.SensorDefinition:
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         workspace = this_workspace()
         keys = context.instance.get_dynamic_partitions(str(PRODUCTIONS.name))
-        arrivals = look(workspace, keys)[:MAX_REQUESTS_PER_TICK]
+        arrivals = look(workspace, keys, context.log.warning)[:MAX_REQUESTS_PER_TICK]
         if not arrivals:
             return dg.SkipReason(f"nothing new in the inbox ({workspace.inbox.name}/)")
         new = list(dict.fromkeys(arrival.production_key for arrival in arrivals if arrival.is_new))

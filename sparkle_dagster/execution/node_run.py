@@ -87,7 +87,7 @@ def run_node(
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     attempts: list[Attempt] = []
 
-    def report(status: NodeStatus, outcome: Outcome | None = None, error: SparkleError | None = None) -> None:
+    def report(status: NodeStatus, outcome: Outcome | None = None, error: Exception | None = None) -> None:
         context.emit(
             NodeEvent(
                 node_id=node.id,
@@ -126,7 +126,7 @@ def run_node(
         outcome = task.run_with_outcome(
             request, on_progress=context.progress, on_attempt=on_attempt, logger=context.logger
         )
-    except SparkleError as error:
+    except Exception as error:
         report(NodeStatus.FAILED, error=error)
         raise
     except BaseException:

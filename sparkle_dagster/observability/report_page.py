@@ -3,17 +3,19 @@
 import base64
 import html
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from contracts.artifacts import ArtifactRef, Span
-from contracts.events import NodeStatus, NodeSummary, RunSummary
+from contracts.events import NodeSummary, RunSummary
 from contracts.lipsync import LipSyncResult
 from contracts.media import WAVEFORM_END_X, WAVEFORM_HEIGHT, WAVEFORM_START_X, WAVEFORM_WIDTH
 from contracts.qa import QACheck, QAReviewResult
 from contracts.script import MouthCurve, ScriptResult
+from contracts.upload import UploadOptions
 from contracts.video import VideoAssemblyResult
 from sparkle_dagster.observability.production_view import Production
 from sparkle_dagster.observability.words import limits_in_words, spans_in_words, value_in_words
@@ -58,19 +60,23 @@ def render_report(production: Production, summary: RunSummary) -> str:
 
 
 def command_for(production: Production) -> str:
-    """The command that makes this production again from the files as they came."""
-    upload = production.upload
-    names = upload.source_names
-    words = ["sparkle run", _quoted(names.get("audio", "AUDIO"))]
-    words += [f"--face {_quoted(names['face'])}"] if "face" in names else []
-    words += [f"--transcript {_quoted(names['transcript'])}"] if "transcript" in names else []
-    words += [f"--title {_quoted(upload.title)}"] if upload.title else []
-    words += [f"--profile {upload.profile}"] if upload.profile != "web" else []
-    return " ".join(words)
+    """The command that makes this production again from the files as they came; safe to paste into a shell."""
+    upload, defaults = production.upload, UploadOptions()
+    language = production.workspace.registry.settings.language
+    names = {role: _as_path(name) for role, name in upload.source_names.items()}
+    words = ["sparkle", "run", names.get("audio", "AUDIO")]
+    words += [f"--{role}={names[role]}" for role in ("face", "transcript") if role in names]
+    words += [f"--title={upload.title}"] if upload.title else []
+    words += [f"--language={upload.language}"] if upload.language != language else []
+    words += [f"--profile={upload.profile}"] if upload.profile != defaults.profile else []
+    words += [f"--captions={upload.captions}"] if upload.captions != defaults.captions else []
+    words += [f"--tag={tag}" for tag in upload.tags]
+    return shlex.join(words)
 
 
-def _quoted(text: str) -> str:
-    return text if text.replace(".", "").replace("_", "").replace("-", "").isalnum() else json.dumps(text)
+def _as_path(name: str) -> str:
+    """A file's name as an argument, which a leading dash would make an option."""
+    return f"./{name}" if name.startswith("-") else name
 
 
 def _data_uri(production: Production, ref: ArtifactRef) -> str:
@@ -159,7 +165,7 @@ def _seek_button(span: Span) -> str:
 
 
 def _node_row(node: NodeSummary) -> str:
-    status = (node.status or NodeStatus.QUEUED).value if node.status else "never made"
+    status = node.status.value if node.status else "never made"
     refused = "; ".join(f"{item.provider}: {item.reason}" for item in node.trace if item.reason)
     return (
         f"<tr><td>{html.escape(node.node_id)}</td><td>{html.escape(node.asset)} @{node.generation}</td>"

@@ -1,0 +1,92 @@
+"""The report and the demo's page of a hostile production: everything is shown letter for letter, nothing executes."""
+
+import json
+import re
+import shlex
+from html.parser import HTMLParser
+
+import pytest
+
+from sparkle_dagster.observability.demo_page import render_demo
+from sparkle_dagster.observability.production_view import summarize, view_production
+from sparkle_dagster.observability.report_page import command_for, render_report
+from sparkle_dagster.workspace import Workspace
+from tests.sparkle_dagster.observability.conftest import HOSTILE, KEY, commit_hostile_production, commit_upload
+
+
+class Page(HTMLParser):
+    """Tags, attributes and texts as a browser would see them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.attributes: set[str] = set()
+        self.counts: dict[str, int] = {}
+        self.texts: list[str] = []
+        self.feed(text)
+        self.text = "".join(self.texts)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+@pytest.fixture
+def hostile(workspace: Workspace) -> Workspace:
+    commit_hostile_production(workspace)
+    return workspace
+
+
+def report_of(workspace: Workspace) -> str:
+    view = view_production(workspace, KEY)
+    return render_report(view, summarize(view))
+
+
+def test_report_shows_hostile_texts_letter_for_letter(hostile: Workspace) -> None:
+    page = Page(report_of(hostile))
+    assert page.counts["script"] == 1
+    assert "img" not in page.counts, "no picture was made, so every one is an attack"
+    assert not {name for name in page.attributes if name.startswith("on")}
+    assert page.text.count(HOSTILE) >= 4
+
+
+def test_cues_are_data_and_cannot_close_the_script(hostile: Workspace) -> None:
+    page = report_of(hostile)
+    (cues,) = re.findall(r"const cues = (\[.*?\]);\n", page)
+    assert "<" not in cues
+    (cue,) = json.loads(cues)
+    assert cue["text"].startswith("</script><img") or "${x}" in cue["text"]
+
+
+def test_demo_page_shows_hostile_texts_letter_for_letter(hostile: Workspace) -> None:
+    view = view_production(hostile, KEY)
+    summary = summarize(view)
+    page = Page(render_demo(view, [("on", HOSTILE, summary), ("off", HOSTILE, summary)]))
+    assert page.counts["script"] == 1
+    assert "img" not in page.counts
+    assert not {name for name in page.attributes if name.startswith("on")}
+    assert HOSTILE in page.text
+
+
+def test_command_to_make_it_again_is_one_command_in_a_shell(hostile: Workspace) -> None:
+    command = command_for(view_production(hostile, KEY))
+    words = shlex.split(command)
+    assert words[:3] == ["sparkle", "run", f"./-{HOSTILE}.wav"]
+    assert f"--face={HOSTILE}" in words
+    assert len(words) == 5
+    assert "$(touch owned)" not in re.sub(r"'[^']*'", "", command), "only inside single quotes, where a shell is blind"
+
+
+def test_command_of_a_plain_production_is_plain(workspace: Workspace) -> None:
+    commit_upload(workspace, "Welcome")
+    assert command_for(view_production(workspace, KEY)) == "sparkle run voice.wav --title=Welcome"
+
+
+def test_report_of_a_production_that_has_only_begun(workspace: Workspace) -> None:
+    commit_upload(workspace, "Begun")
+    page = Page(report_of(workspace))
+    assert "not approved: unfinished" in page.text
+    assert page.text.count("never made") == 4
+    assert "Begun" in page.text
