@@ -24,6 +24,10 @@ class Problem(StrEnum):
     LEFTOVER = "leftover"
 
 
+MANIFEST_PROBLEMS = frozenset({Problem.MANIFEST_CORRUPT, Problem.MANIFEST_MISPLACED, Problem.MANIFEST_LOST})
+"""The result itself is lost; the bytes that it refers to may be whole."""
+
+
 class Finding(Model):
     """One thing that was found."""
 

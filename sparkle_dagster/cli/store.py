@@ -4,36 +4,40 @@ import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sparkle_dagster.artifacts.findings import MANIFEST_PROBLEMS, Finding
 from sparkle_dagster.cli.output import JsonOption, console, print_json
 
 
 def fsck(
     repair: bool = typer.Option(False, "--repair", help="Quarantine what is wrong, heal what can be healed."),
+    from_: Annotated[
+        Path | None, typer.Option("--from", help="With --repair: a folder with files that uploads were made from.")
+    ] = None,
     json_output: bool = JsonOption,
 ) -> None:
     """Check every manifest and every stored file of the workspace, byte by byte.
 
     Ends with exit code 1 when something is wrong, with --repair when something must be made again.
 
-    Examples:  sparkle fsck      sparkle fsck --repair
+    Examples:  sparkle fsck      sparkle fsck --repair      sparkle fsck --repair --from originals
     """
     from sparkle_dagster.artifacts.fsck import check_store
     from sparkle_dagster.workspace import this_workspace
 
     workspace = this_workspace()
-    sources = kept_uploads(workspace) if repair else ()
+    sources = kept_uploads(workspace, from_) if repair else ()
     with _bar() as progress:
         report = check_store(
             workspace.store.root, workspace.store.workspace, repair=repair, sources=sources, progress=progress
         )
-    commands = commands_for(workspace, report.lost_keys)
+    commands = commands_for(workspace, report.findings)
     if json_output:
         print_json({"sound": report.is_sound, **report.model_dump(mode="json"), "commands": commands})
     else:
@@ -42,28 +46,36 @@ def fsck(
         raise typer.Exit(1)
 
 
-def kept_uploads(workspace: Any) -> Iterable[Path]:
+def kept_uploads(workspace: Any, folder: Path | None) -> Iterable[Path]:
     """Files that uploads were made from: they may hold bytes that the store lost."""
     yield from sorted(path for path in (workspace.inbox / "admitted").glob("*/*") if path.is_file())
     yield workspace.presenter
+    if folder is not None:
+        yield from sorted(path for path in folder.iterdir() if path.is_file())
 
 
-def commands_for(workspace: Any, lost_keys: Iterable[str]) -> list[str]:
-    """What makes the lost keys again: per production, from the first node that lost something."""
+def commands_for(workspace: Any, findings: Iterable[Finding]) -> list[str]:
+    """What makes lost keys again: per production, from the first node that lost something."""
     order = [*workspace.result_types, "report"]
     nodes = {node.asset_key: node.id for node in workspace.workflow.nodes}
-    first: dict[str, str] = {}
-    for key in lost_keys:
-        asset, _, production = key.partition("/")
-        if asset in order and order.index(asset) <= order.index(first.get(production, order[-1])):
-            first[production] = asset
-    return [_command(production, nodes.get(asset, asset)) for production, asset in sorted(first.items())]
+    first: dict[str, tuple[int, bool]] = {}
+    for finding in findings:
+        for asset, _, production in (key.partition("/") for key in finding.keys):
+            if asset in order:
+                lost = (order.index(asset), finding.problem not in MANIFEST_PROBLEMS)
+                first[production] = min(first.get(production, lost), lost)
+    return [
+        _command(production, nodes.get(order[index], order[index]), is_bytes=is_bytes)
+        for production, (index, is_bytes) in sorted(first.items())
+    ]
 
 
-def _command(production: str, node: str) -> str:
-    if node == "upload":
-        return f"sparkle run AUDIO   with the files that {production} was made from; then sparkle fsck"
-    return f"sparkle rerun {production} --from {node}"
+def _command(production: str, node: str, *, is_bytes: bool) -> str:
+    if node != "upload":
+        return f"sparkle rerun {production} --from {node}"
+    if is_bytes:
+        return f"sparkle fsck --repair --from FOLDER   a folder with the files that {production} was made from"
+    return f"sparkle run AUDIO   with the files that {production} was made from"
 
 
 def _tell(report: Any, commands: list[str], *, repaired: bool) -> None:
@@ -82,8 +94,8 @@ def _tell(report: Any, commands: list[str], *, repaired: bool) -> None:
     screen.print(f"{state}  {found}")
     if not report.is_sound and not repaired:
         screen.print("[dim]next[/]  sparkle fsck --repair")
-    for command in commands:
-        screen.print(f"[dim]{'next' if repaired else 'then'}[/]  {command}")
+    for command in commands if repaired else ():
+        screen.print(f"[dim]next[/]  {command}")
 
 
 @contextmanager

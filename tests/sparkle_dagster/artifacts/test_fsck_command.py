@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sparkle_dagster.artifacts.findings import Finding, Problem
 from sparkle_dagster.cli.store import commands_for
 from sparkle_dagster.workspace import load_workspace
 from tests.project import Project, make_project
@@ -18,6 +19,10 @@ def project(tmp_path: Path) -> Project:
     return make_project(tmp_path / "project")
 
 
+def lost_bytes(*keys: str) -> Finding:
+    return Finding(problem=Problem.BLOB_MISSING, place="cas", message="gone", remedy="", keys=keys)
+
+
 def test_lost_keys_are_made_again_from_the_first_node_that_lost_something(project: Project) -> None:
     workspace = load_workspace(project.root)
     assets = [*workspace.result_types, "report"]
@@ -25,13 +30,21 @@ def test_lost_keys_are_made_again_from_the_first_node_that_lost_something(projec
     assert commands_for(workspace, []) == []
     for lost in range(1, len(assets) - 1):
         keys = [f"{asset}/{PRODUCTION}" for asset in reversed(assets[lost:])]
-        assert commands_for(workspace, keys) == [f"sparkle rerun {PRODUCTION} --from {nodes[lost - 1]}"]
-    both = [f"report/{PRODUCTION}", f"{assets[1]}/b-0123456789abcdef"]
-    assert commands_for(workspace, both) == [
+        assert commands_for(workspace, [lost_bytes(*keys)]) == [f"sparkle rerun {PRODUCTION} --from {nodes[lost - 1]}"]
+    both = lost_bytes(f"report/{PRODUCTION}", f"{assets[1]}/b-0123456789abcdef")
+    assert commands_for(workspace, [both]) == [
         f"sparkle rerun {PRODUCTION} --from report",
         f"sparkle rerun b-0123456789abcdef --from {nodes[0]}",
     ]
-    assert "sparkle run AUDIO" in commands_for(workspace, [f"upload/{PRODUCTION}"])[0]
+
+
+def test_a_lost_upload_needs_its_files(project: Project) -> None:
+    workspace = load_workspace(project.root)
+    of_bytes = lost_bytes(f"upload/{PRODUCTION}")
+    of_manifest = of_bytes.model_copy(update={"problem": Problem.MANIFEST_LOST})
+    assert "sparkle run AUDIO" in commands_for(workspace, [of_manifest])[0]
+    for findings in ([of_bytes], [of_bytes, of_manifest]):
+        assert ("--from FOLDER" in commands_for(workspace, findings)[0]) == (of_manifest not in findings)
 
 
 def test_the_command_heals_from_kept_uploads_and_says_what_is_left(project: Project) -> None:
@@ -57,5 +70,8 @@ def test_the_command_heals_from_kept_uploads_and_says_what_is_left(project: Proj
     report = json.loads(repaired.stdout)
     assert report["commands"] == [f"sparkle rerun {PRODUCTION} --from {node}"]
     store.verify(voice)
-    store.put(io.BytesIO(b"made of it"), "text/plain")
-    assert project.sparkle("fsck")["sound"]
+    (project.root / "originals").mkdir()
+    (project.root / "originals/text").write_bytes(b"made of it")
+    assert project.sparkle("fsck", "--repair", "--from", "originals")["sound"]
+    store.verify(made)
+    assert project.sparkle("fsck")["findings"] == []
