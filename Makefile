@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo dev test check bench fix clean
+.PHONY: demo dev test test-system check bench fix clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/base  ## make a talking video from the samples, and a page to look at it
@@ -15,6 +15,11 @@ dev: .venv/base  ## the Dagster UI and one daemon that watches the inbox
 test: check  ## all checks, then all tests
 	@echo "tests ..."
 	@$(BIN)/python -m pytest -n 2
+
+test-system: .venv/dev  ## tests that need strace and chromium (apt-get install strace chromium)
+	@for program in strace chromium; do \
+	  command -v $$program >/dev/null || { echo "$$program is needed: apt-get install $$program"; exit 1; }; done
+	@$(BIN)/python -m pytest -m system
 
 check: .venv/dev  ## lint, format, types, import rules
 	@echo "ruff ..." && $(BIN)/ruff check && $(BIN)/ruff format --check --quiet

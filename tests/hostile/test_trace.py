@@ -1,0 +1,61 @@
+"""Seen from the kernel: reading a hostile file opens no connection and none of the files that it points to."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.forged import lures
+from tests.project import SOURCE
+
+pytestmark = pytest.mark.system
+
+READ = """
+import sys
+from pathlib import Path
+from contracts.errors import ProviderRejected
+from providers._media.opening import open_media
+from providers._media.stills import read_picture
+from providers._media.survey import survey
+for read in (survey, read_picture, lambda path: open_media(path).__enter__()):
+    try:
+        read(Path(sys.argv[1]))
+    except ProviderRejected as refusal:
+        print(refusal)
+"""
+
+
+def traced(path: Path, log: Path) -> str:
+    """System calls that open files or talk to the network, from the first touch of ``path``."""
+    assert shutil.which("strace"), "strace is needed: apt-get install strace"
+    command = ["strace", "-f", "-e", "trace=open,openat,socket,connect,execve", "-o", str(log)]
+    subprocess.run([*command, sys.executable, "-c", READ, str(path)], cwd=SOURCE, check=True, capture_output=True)
+    text = log.read_text(errors="replace")
+    assert str(path) in text, "the trace sees what is read"
+    return text[text.index(str(path)) :]
+
+
+@pytest.mark.parametrize("name", list(lures("")))
+@pytest.mark.parametrize("prefix", [b"", b"ID3\x03\x00\x00\x00\x00\x00\x0a" + bytes(10)], ids=["bare", "tagged"])
+def test_no_socket_and_no_other_file(name: str, prefix: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "upload.mp4"
+    path.write_bytes(prefix + lures("127.0.0.1:9")[name])
+    trace = traced(path, tmp_path / "trace.txt")
+    assert not re.findall(r"(?:socket|connect|execve)\(.*", trace)
+    opened = set(re.findall(r'open(?:at)?\([^"]*"([^"]*)"', trace))
+    assert "/etc/passwd" not in opened
+    assert [place for place in opened if place.startswith(str(tmp_path)) and place != str(path)] == []
+
+
+def test_trace_sees_a_socket(tmp_path: Path) -> None:
+    """The proof proves something."""
+    log = tmp_path / "trace.txt"
+    code = "import socket; socket.socket().close(); open('/etc/passwd').close()"
+    subprocess.run(
+        ["strace", "-f", "-e", "trace=socket,openat", "-o", str(log), sys.executable, "-c", code], check=True
+    )
+    assert "socket(" in log.read_text()
+    assert "/etc/passwd" in log.read_text()
