@@ -95,14 +95,14 @@ class _Repair:
             _reading.close(self._blobs.open_verified(digest)[0])
             return finding.mended("somebody stored the bytes again meanwhile")
         except ArtifactCorrupt:
-            moved = "moved to quarantine"
+            moved = "" if self._blobs.has(digest) else "moved to quarantine"
         except ArtifactMissing:
             pass
         source = self._source_of(digest)
         if source is not None:
             self._blobs.add(source)
             return finding.mended(f"stored again from {source.name}")
-        left = {"is_damage": bool(finding.keys), "repaired": moved}
+        left = {"is_damage": bool(finding.keys) or self._blobs.has(digest), "repaired": moved}
         return finding.model_copy(update=left)
 
     def _source_of(self, digest: str) -> Path | None:
