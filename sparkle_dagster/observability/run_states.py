@@ -40,6 +40,8 @@ def unfinished_nodes(instance: dg.DagsterInstance, workspace: Workspace, product
         for node_id, asset in assets.items():
             if node_id in decided or (selected and asset not in selected):
                 continue
+            if run.status is dg.DagsterRunStatus.SUCCESS and steps[node_id] not in stats:
+                continue  # it was no part of that run
             decided.add(node_id)
             status = _status(run, stats.get(steps[node_id]))
             if status is NodeStatus.SUCCEEDED:
