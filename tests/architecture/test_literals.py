@@ -73,7 +73,7 @@ def test_a_planted_literal_is_found(kind: str, file: str) -> None:
     assert is_scanned(file)
     for planted in PLANTED[kind]:
         found = [item.kind for item in find_literals(file, f"first line\n{planted}\n") if item.line == 2]
-        if kind == "port" and file.startswith("docker/"):
+        if file.startswith("docker/") and (kind == "port" or "127.0.0.1" in planted):
             assert found == []
         else:
             assert kind in found, planted
