@@ -32,8 +32,15 @@ def hold_run(home: Path, name: str) -> None:
         return
     folder = locks_folder(home)
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    path, unseen = folder / f"{name}.lock", folder / f".{name}-{os.getpid()}"
+    descriptor = _open_shared(unseen)
+    try:
+        os.link(unseen, path)  # it appears when it is held already: nobody sees it free before its holder is gone
+    except FileExistsError:
+        os.close(descriptor)
+        descriptor = _open_shared(path)
+    finally:
+        unseen.unlink()
     _held[name] = descriptor
 
 
@@ -67,6 +74,12 @@ def holding(stock: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
         executor_creation_fn=lambda context: _HoldingExecutor(create(context)),
         description=stock.description,
     )
+
+
+def _open_shared(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
 
 
 class _HoldingExecutor(dg.Executor):

@@ -5,10 +5,11 @@ A moment is a step of the run and a delay after its start, so that it means the 
 """
 
 import random
+import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -26,7 +27,7 @@ from tests.faults.promises import (
     unended_runs,
 )
 from tests.pipeline.test_switches import two_seconds
-from tests.project import Project
+from tests.project import Project, make_project
 
 STEPS = ("upload", "script", "aligned_video", "assembled_video", "qa_report")
 STARTED_AT_MOST_SECONDS = 60
@@ -49,7 +50,7 @@ class Kill:
     moment: Moment
     finished_by: str
     ended_after_seconds: float
-    """From the kill until no run of the production was under way."""
+    """From the kill until its run had an end."""
 
 
 def moments(seed: int, count: int) -> list[Moment]:
@@ -74,17 +75,28 @@ def kill_in_command(project: Project, production: str, target: str, moment: Mome
     before = committed(project)
     known = {run.run_id for run in runs_of(project, production)}
     victim = _start(project, "victim.log", "rerun", production, "--from", "upload")
-    _await(project, production, known, moment)
+    run = _await(project, production, known, moment)
     pid = victim.pid if target == "run" else wait_for("a provider runs", lambda: providers_of(project.home), every=0)[0]
     assert kill(pid), f"{target} at {moment}: nothing to kill"
-    killed = time.monotonic()
+    killed_at = time.time()
     code = victim.wait(timeout=120)
     assert (code == -9) == (target == "run"), (code, (project.root / "victim.log").read_text())
     wait_for("the providers are gone with it", lambda: not providers_of(project.home))
     assert_nothing_lost(project, before)
     by = finish(project, production)
     _assert_all_well(project, production, before)
-    return Kill(target, moment, by or "itself", time.monotonic() - killed)
+    return Kill(target, moment, by or "itself", _ended_at(project, run.run_id) - killed_at)
+
+
+def make_served_project(root: Path) -> Project:
+    """Its UI on a free port."""
+    project = make_project(root)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free: int = probe.getsockname()[1]
+    project.edit("configs/tool_registry.yaml", "port: 3000", f"port: {free}")
+    project.edit("configs/tool_registry.yaml", "settle_s: 5", "settle_s: 1")
+    return project
 
 
 class Server:
@@ -122,43 +134,46 @@ class Server:
 
         return wait_for(f"a run for {name}", look, every=0.3)
 
-    def kill_worker(self, production: str, moment: Moment) -> Kill:
+    def round(self, number: int, worker_moment: Moment, services_moment: Moment, pause_seconds: float) -> list[Kill]:
+        """Kill a run's worker, then the daemon and, a little later, the webserver while another run is under way."""
         before = committed(self.project)
-        run = _await(self.project, production, set(), moment)
-        lock = locks_folder(self.project.home) / f"{run.run_id}.lock"
-        pids = holders(lock)
-        assert pids, f"worker at {moment}: nothing to kill"
-        assert kill(pids[0]), f"worker at {moment}: nothing to kill"
-        return self._await_end("worker", production, moment, before)
-
-    def kill_services(self, production: str, moment: Moment, pause_seconds: float) -> list[Kill]:
-        """The daemon and, a little later, the webserver, while a run is under way."""
-        before = committed(self.project)
+        first = self.drop(f"worker_{number}", 2 * number + 1)
+        run = _await(self.project, first, set(), worker_moment)
+        pids = holders(locks_folder(self.project.home) / f"{run.run_id}.lock")
+        assert kill(next(iter(pids), 0)), f"worker at {worker_moment}: nothing to kill"
+        worker_killed = time.time()
         time.sleep(max(self._proper_at - time.monotonic(), 0))
-        _await(self.project, production, set(), moment)
+        second = self.drop(f"service_{number}", 2 * number + 2)
+        _await(self.project, second, set(), services_moment)
         old = self._services()
-        assert kill(old["daemon"]), f"daemon at {moment}: nothing to kill"
+        assert kill(old["daemon"]), f"daemon at {services_moment}: nothing to kill"
+        daemon_killed = time.time()
         time.sleep(pause_seconds)
-        assert kill(old["webserver"]), f"webserver at {moment}: nothing to kill"
-        done = self._await_end("daemon", production, moment, before)
+        assert kill(old["webserver"]), f"webserver at {services_moment}: nothing to kill"
+        webserver_killed = time.time()
+        worker = self._end("worker", first, worker_moment, worker_killed)
+        daemon = self._end("daemon", second, services_moment, daemon_killed)
+        webserver = replace(daemon, target="webserver")
+        webserver = replace(
+            webserver, ended_after_seconds=daemon.ended_after_seconds - webserver_killed + daemon_killed
+        )
         self._await_services(old)
-        return [done, Kill("webserver", moment, done.finished_by, done.ended_after_seconds)]
-
-    def _await_end(self, target: str, production: str, moment: Moment, before: dict[tuple[str, int], str]) -> Kill:
-        """Until the production is finished: by a run of its own accord, or else by the command that is shown."""
-        killed = time.monotonic()
-        wait_for(f"{production} has no run under way", lambda: not unended_runs(self.project, production), every=0.3)
-        took = time.monotonic() - killed
         assert_nothing_lost(self.project, before)
-        if runs_of(self.project, production)[0].status is dg.DagsterRunStatus.SUCCESS:
-            by = "itself"
-        elif not self.project.store.generations(f"upload/{production}"):
+        return [worker, daemon, webserver]
+
+    def _end(self, target: str, production: str, moment: Moment, killed_at: float) -> Kill:
+        """Until the production is finished: by a run of its own accord, or else by the command that is shown."""
+        run = runs_of(self.project, production)[-1]
+        wait_for(f"{production}: its run has ended", lambda: _ended_at(self.project, run.run_id), every=0.3)
+        before = committed(self.project)
+        if not self.project.store.generations(f"upload/{production}"):
             wait_for(f"{production} starts again", lambda: _succeeded(self.project, production), every=0.5)
             by = "itself, started again"
         else:
-            by = finish(self.project, production)
+            wait_for(f"{production}: no run", lambda: not unended_runs(self.project, production), every=0.3)
+            by = finish(self.project, production) or "itself"
         _assert_all_well(self.project, production, before)
-        return Kill(target, moment, by, took)
+        return Kill(target, moment, by, _ended_at(self.project, run.run_id) - killed_at)
 
     def _services(self) -> dict[str, int]:
         found = {name: below(self._process.pid, word) for name, word in SERVICES.items()}
@@ -201,6 +216,13 @@ def _await(project: Project, production: str, known: set[str], moment: Moment) -
         run = wait_for(f"a run comes to {moment.step}", look)
     time.sleep(moment.delay_seconds)
     return run
+
+
+def _ended_at(project: Project, run_id: str) -> float:
+    """Seconds since the epoch; 0 while it has not ended."""
+    with project.instance() as instance:
+        record = instance.get_run_record_by_id(run_id)
+    return (record.end_time or 0.0) if record else 0.0
 
 
 def _succeeded(project: Project, production: str) -> bool:

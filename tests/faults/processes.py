@@ -55,7 +55,8 @@ def below(pid: int, word: str) -> list[int]:
 
 def holders(path: Path) -> list[int]:
     """Processes that have a file open."""
-    return [pid for pid in _all() if str(path) in _open_files(pid)]
+    wanted = path.stat()
+    return [pid for pid in _all() if (wanted.st_dev, wanted.st_ino) in _open_files(pid)]
 
 
 def providers_of(home: Path) -> list[int]:
@@ -90,10 +91,10 @@ def _environment(pid: int) -> str:
     return ""
 
 
-def _open_files(pid: int) -> set[str]:
-    names: set[str] = set()
+def _open_files(pid: int) -> set[tuple[int, int]]:
+    found: set[tuple[int, int]] = set()
     with contextlib.suppress(OSError):
         for link in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
-                names.add(str(link.readlink()))
-    return names
+                found.add(((status := link.stat()).st_dev, status.st_ino))
+    return found

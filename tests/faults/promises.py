@@ -8,7 +8,8 @@ from typing import Any
 import dagster as dg
 
 from contracts.artifacts import ArtifactRef
-from sparkle_dagster.observability.run_states import ACTIVE
+from sparkle_dagster.observability.run_states import ACTIVE, unfinished_nodes
+from sparkle_dagster.workspace import load_workspace
 from tests.project import Project
 
 Committed = dict[tuple[str, int], str]
@@ -63,10 +64,11 @@ def finish(project: Project, production: str) -> str:
 
 
 def assert_finished(project: Project, production: str) -> None:
-    summary = project.sparkle("status", production)
-    states = {node["node_id"]: node["status"] for node in summary["nodes"]}
-    assert set(states.values()) == {"succeeded"}, states
-    assert summary["verdict"] in {"approve", "review", "reject"}, summary["verdict"]
+    workspace = load_workspace(project.root)
+    with project.instance() as instance:
+        left = unfinished_nodes(instance, workspace, production)
+    assert left == {}
+    assert project.result("qa_report", production)["verdict"] in {"approve", "review", "reject"}
     assert "report" in project.generations(production)
 
 
