@@ -10,10 +10,9 @@ from PIL import Image
 
 def lures(address: str) -> dict[str, bytes]:
     """Texts that make a careless reader fetch or open something else."""
-    secret = "file:///etc/passwd"
     return {
-        "a playlist": f"#EXTM3U\n#EXTINF:1,\nhttp://{address}/a.ts\n#EXTINF:1,\n{secret}\n#EXT-X-ENDLIST\n".encode(),
-        "a list of other files": b"ffconcat version 1.0\nfile /etc/passwd\n",
+        "a playlist": f"#EXTM3U\n#EXTINF:1,\nhttp://{address}/a.ts\n#EXTINF:1,\nfile:neighbour.ts\n#EXT-X-ENDLIST\n".encode(),
+        "a list of other files": b"ffconcat version 1.0\nfile neighbour.ts\n",
         "a session description (SDP)": (
             f"v=0\no=- 0 0 IN IP4 {address}\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n".encode()
         ),
