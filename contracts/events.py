@@ -75,7 +75,7 @@ class NodeRecord(Contract):
     started_at: str = ""
     code_version: str = ""
     definition_digest: str = Field(default="", description="Digest of the workflow definition this was made under.")
-    inputs: dict[str, str] = Field(default_factory=dict, description="node or upload -> data version it was made from.")
+    inputs: dict[str, str] = Field(default_factory=dict, description="node or upload -> digest of what was read of it.")
     previews: dict[str, Any] = Field(default_factory=dict, description="digest of an artifact -> its InspectionResult.")
 
 
@@ -84,6 +84,7 @@ class NodeSummary(Model):
     asset: str
     status: NodeStatus | None = Field(default=None, description="None: never made.")
     generation: int = 0
+    out_of_date: bool = Field(default=False, description="What it was made from has been made again since.")
     provider: str = ""
     fidelity: Fidelity | None = None
     latency_ms: int = 0

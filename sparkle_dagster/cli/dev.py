@@ -1,14 +1,19 @@
 """`sparkle dev`: the Dagster UI and one daemon, on a home that is ready."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from types import FrameType
 
+from contracts.errors import ConfigError
+from contracts.tool_registry import Service
 from sparkle_dagster.cli.output import console
 
+QUIET = ("-W", "ignore:Function `dev_command` is superseded")
+"""`dg dev` wants a tool that only developers install."""
 PROPER_START_SECONDS = 20
 """Services that end sooner have a reason that another start would not mend, such as a port that is taken."""
 
@@ -22,14 +27,28 @@ def dev() -> None:
     service = workspace.registry.settings.services.webserver
     with only_daemon(workspace.settings):
         prepare_home(workspace)
+        _require_free(service)
         console().print(f"Dagster UI   http://{service.host}:{service.port}")
         console().print(f"Inbox        {workspace.inbox}   drop a voice here (and a face, a transcript: same stem)")
         console().print("Stop         Ctrl-C")
-        command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml"]
+        command = [sys.executable, *QUIET, "-m", "dagster", "dev", "-w", "workspace.yaml"]
         command += ["-h", service.host, "-p", str(service.port), "--log-level", "warning"]
         # A shell that starts us in the background ignores Ctrl-C for us; Dagster needs it to stop.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         raise SystemExit(_keep_running(command, workspace.settings.project))
+
+
+def _require_free(service: Service) -> None:
+    """Raises: ConfigError: something else listens there already."""
+    try:
+        with socket.create_server((service.host, service.port)):
+            return
+    except OSError as error:
+        raise ConfigError(
+            f"expected {service.host}:{service.port} to be free for the Dagster UI, found it taken ({error.strerror}); "
+            "stop what uses it, or change settings.services.webserver.port",
+            file="configs/tool_registry.yaml",
+        ) from error
 
 
 def _keep_running(command: list[str], project: Path) -> int:

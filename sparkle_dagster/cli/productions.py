@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
@@ -12,7 +13,14 @@ from contracts.errors import ArtifactMissing, ConfigError
 from contracts.events import NodeStatus
 from sparkle_dagster.cli.output import JsonOption, console, print_json
 
-COLOURS = {"succeeded": "green", "cached": "green", "passed_through": "yellow", "failed": "red", "blocked": "red"}
+COLOURS = {
+    "out of date": "yellow",
+    "succeeded": "green",
+    "cached": "green",
+    "passed_through": "yellow",
+    "failed": "red",
+    "blocked": "red",
+}
 
 
 def status(
@@ -96,7 +104,10 @@ def export_to(workspace: Any, production: str, folder: Path) -> dict[str, Path]:
     video = view.newest(VideoAssemblyResult)
     if video is None:
         raise ConfigError(f"expected a finished production, got {production} without a video; see `sparkle status`")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--to: expected a folder that can be written, got {folder} ({error.strerror})") from error
     wanted = {
         "video.mp4": video.assembled_video,
         "captions.srt": video.captions_srt,
@@ -151,7 +162,9 @@ def deliver(workspace: Any, production: str) -> list[str]:
     """Export to the home's ``out`` folder, and say where and what verdict, for people."""
     files = export_to(workspace, production, workspace.settings.home / "out" / production)
     summary = summary_of(workspace, production)
+    notes = [f"[yellow]note[/]    {node.node_id}: {escape(note)}" for node in summary.nodes for note in node.notes]
     return [
+        *notes,
         f"video   {files['video.mp4']}",
         f"report  {files['report.html']}",
         f"verdict [bold]{summary.verdict or 'unfinished'}[/], fidelity {summary.fidelity}",
@@ -174,12 +187,13 @@ def _overview(summaries: list[Any]) -> Table:
     return table
 
 
-def _nodes_table(summary: Any) -> Table:
+def _nodes_table(summary: Any) -> Group:
+    """A row per node, and below it a line for each one that has something to tell."""
     verdict = summary.verdict or "unfinished"
     title = f"{summary.production}   verdict {verdict}, fidelity {summary.fidelity or 'unknown'}"
-    table = Table("node", "status", "provider", "fidelity", "time", "retries", "why", title=title, title_justify="left")
+    table = Table("node", "status", "provider", "fidelity", "time", "retries", title=title, title_justify="left")
+    told: list[str] = []
     for node in summary.nodes:
-        passed_over = "; ".join(f"{item.provider}: {item.reason}" for item in node.trace if item.reason)
         table.add_row(
             node.node_id,
             _state(node, name=False),
@@ -187,13 +201,16 @@ def _nodes_table(summary: Any) -> Table:
             node.fidelity or "",
             f"{node.latency_ms / 1000:.1f} s" if node.latency_ms else "",
             str(node.retries or ""),
-            escape(node.error or passed_over),
         )
-    return table
+        passed_over = "; ".join(f"{item.provider}: {item.reason}" for item in node.trace if item.reason)
+        if node.error or passed_over:
+            told.append(f"  {node.node_id}: {escape(node.error or passed_over)}")
+    return Group(table, *told)
 
 
 def _state(node: Any, *, name: bool = True) -> str:
     state = node.status.value if node.status else "never made"
+    if node.out_of_date and not node.error:
+        state = "out of date"
     text = node.node_id if name else state
-    colour = COLOURS.get(state, "dim")
-    return f"[{colour}]{text}[/]"
+    return f"[{COLOURS.get(state, 'dim')}]{text}[/]"

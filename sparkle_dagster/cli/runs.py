@@ -107,7 +107,17 @@ def rerun(
     if json_output:
         print_json(_answer(production, report))
     elif "report" not in assets:
-        console().print(f"[dim]next[/]  sparkle rerun {production} --only report   makes the page anew")
+        console().print(f"[dim]next[/]  {_next_after(workspace, production)}")
+
+
+def _next_after(workspace: Workspace, production: str) -> str:
+    """What brings the rest of the production up to date."""
+    from sparkle_dagster.cli.productions import summary_of
+
+    stale = [node.node_id for node in summary_of(workspace, production).nodes if node.out_of_date]
+    if stale:
+        return f"sparkle rerun {production} --from {stale[0]}   brings what follows up to date"
+    return f"sparkle rerun {production} --only report   makes the page anew"
 
 
 def cancel(

@@ -103,7 +103,6 @@ def _materialize(
                 run_id=context.run_id,
                 code_version=code_version,
                 definition_digest=workspace.workflow.definition_digest,
-                input_versions=_versions(workspace, production, ("upload", *inputs)),
                 emit=lambda event: emit_to_sinks(workspace.registry.settings.sinks, event),
                 progress=progress,
                 logger=context.log,
@@ -131,9 +130,3 @@ def failure_of(node_id: str, error: SparkleError) -> dg.Failure:
         for key, value in failure_details(error).items()
     }
     return dg.Failure(f"{node_id}: {error}", metadata={"node": node_id, **metadata}, allow_retries=False)
-
-
-def _versions(workspace: Workspace, production: str, node_ids: tuple[str, ...]) -> dict[str, str]:
-    """Data version of each result this node is made from, by node id."""
-    assets = {"upload": "upload", **{node.id: node.asset_key for node in workspace.workflow.nodes}}
-    return {node_id: str(workspace.read_document(assets[node_id], production)["data_version"]) for node_id in node_ids}

@@ -9,6 +9,8 @@ from sparkle_dagster.execution.arrivals import Arrival, look
 from sparkle_dagster.workspace import Workspace, this_workspace
 
 MAX_REQUESTS_PER_TICK = 50
+QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
+"""The event log keeps everything; the terminal of `sparkle dev` shows what needs a look."""
 MAX_STARTS = 3
 """Runs for the same files: a run that failed and left them in the inbox was lost before it took them in."""
 
@@ -42,7 +44,7 @@ def _request(instance: dg.DagsterInstance, workspace: Workspace, arrival: Arriva
     return dg.RunRequest(
         run_key=_run_key(instance, arrival),
         partition_key=arrival.production_key,
-        run_config=upload_run_config(workspace, arrival.files),
+        run_config={**upload_run_config(workspace, arrival.files), **QUIET_CONSOLE},
         tags=production_tags(workspace, arrival.production_key),
         asset_selection=[asset_key(workspace, name) for name in arrival.assets] or None,
     )

@@ -54,7 +54,6 @@ class NodeContext:
     run_id: str
     code_version: str
     definition_digest: str
-    input_versions: Mapping[str, str]
     emit: Callable[[NodeEvent], None]
     progress: Callable[[float, float, str], None]
     logger: logging.Logger
@@ -64,6 +63,22 @@ class NodeContext:
 def data_version_of(result: TaskResult) -> str:
     """Digest of the result's content, 64 hex digits: equal content stops the cascade."""
     return digest_of(result.model_dump(mode="json", exclude=set(NOT_CONTENT)))
+
+
+def bound_versions(node: Node, results: Mapping[str, TaskResult]) -> dict[str, str]:
+    """Node id or ``upload`` -> digest of what ``node`` reads of its result: another title does not touch lip-sync.
+
+    Args:
+        results: by node id, with ``upload``; a source that is missing is left out.
+    """
+    versions: dict[str, str] = {}
+    for source in dict.fromkeys(bound.source for bound in node.inputs if bound.source in results):
+        document = results[source].model_dump(mode="json", exclude=set(NOT_CONTENT))
+        fields = {bound.source_field for bound in node.inputs if bound.source == source}
+        fields |= {"fidelity", "profile"}  # every request carries the delivery profile and inherits fidelity
+        read = document if None in fields else {name: document[name] for name in fields if name in document}
+        versions[source] = digest_of(read)
+    return versions
 
 
 def run_node(
@@ -146,7 +161,7 @@ def run_node(
         started_at=started_at,
         code_version=context.code_version,
         definition_digest=context.definition_digest,
-        inputs=dict(context.input_versions),
+        inputs=bound_versions(node, {"upload": upload, **results}),
         previews=outcome.inspections,
     )
     report(status, outcome)

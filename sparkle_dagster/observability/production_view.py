@@ -12,7 +12,7 @@ from contracts.media import InspectionResult
 from contracts.production import Metrics, TaskResult
 from contracts.qa import QAReviewResult
 from contracts.upload import UploadResult
-from sparkle_dagster.execution.node_run import artifacts_of
+from sparkle_dagster.execution.node_run import artifacts_of, bound_versions
 from sparkle_dagster.workspace import Workspace
 
 Result = TypeVar("Result", bound=TaskResult)
@@ -91,13 +91,15 @@ def summarize(production: Production, failures: Mapping[str, NodeSummary] | None
         failures: node id -> what went wrong, of nodes whose last run failed; they win over older results.
     """
     made = {stage.node_id: stage for stage in production.stages}
+    stale = out_of_date(production)
     nodes: list[NodeSummary] = []
     for node_id, asset in _all_nodes(production.workspace):
         failed = (failures or {}).get(node_id)
         stage = made.get(node_id)
-        nodes.append(failed or (_summary(stage) if stage else NodeSummary(node_id=node_id, asset=asset)))
+        known = _summary(stage, node_id in stale) if stage else NodeSummary(node_id=node_id, asset=asset)
+        nodes.append(failed or known)
     review = production.newest(QAReviewResult)
-    whole = not failures and len(made) == len(nodes)
+    whole = not failures and not stale and len(made) == len(nodes)
     return RunSummary(
         production=production.key,
         workspace=production.workspace.settings.workspace,
@@ -115,17 +117,31 @@ def summarize(production: Production, failures: Mapping[str, NodeSummary] | None
     )
 
 
+def out_of_date(production: Production) -> frozenset[str]:
+    """Nodes made from a result that has been made again since with other content, and all that follow from them."""
+    results = {stage.node_id: stage.result for stage in production.stages}
+    records = {stage.node_id: stage.record for stage in production.stages}
+    stale: set[str] = set()
+    for node in production.workspace.workflow.nodes:
+        if node.id in records and (
+            stale.intersection(node.data_upstream) or records[node.id].inputs != bound_versions(node, results)
+        ):
+            stale.add(node.id)
+    return frozenset(stale)
+
+
 def _all_nodes(workspace: Workspace) -> list[tuple[str, str]]:
     return [("upload", "upload"), *((node.id, node.asset_key) for node in workspace.workflow.nodes)]
 
 
-def _summary(stage: Stage) -> NodeSummary:
+def _summary(stage: Stage, is_out_of_date: bool) -> NodeSummary:
     metrics = getattr(stage.result, "metrics", None)
     return NodeSummary(
         node_id=stage.node_id,
         asset=stage.asset,
         status=stage.record.status or NodeStatus.SUCCEEDED,
         generation=stage.generation,
+        out_of_date=is_out_of_date,
         provider=stage.record.provider,
         fidelity=stage.result.fidelity,
         latency_ms=stage.record.latency_ms,

@@ -22,13 +22,16 @@ from sparkle_dagster.observability.words import limits_in_words, spans_in_words,
 
 CURVES_HEIGHT, CURVES_BOTTOM = 130, 370
 """Of the mouth's curves below the waveform, in its pixels."""
+NOTICEABLE_OPENING = 0.5
+"""A curve that never gets here is drawn flat, as it is, not blown up to the full height."""
+LEGEND = {"intended": "as told", "measured": "as measured in the finished picture"}
 TEMPLATE = Path(__file__).with_name("report_page.html")
 VERDICT_WORDS = {
     "approve": "approved",
     "review": "not approved: a person should look",
     "reject": "not approved: rejected",
     "not_reviewed": "not approved: not reviewed",
-    "": "not approved: unfinished",
+    "": "not approved: unfinished or out of date",
 }
 
 
@@ -49,6 +52,7 @@ def render_report(production: Production, summary: RunSummary) -> str:
         contact_sheet=f'<img alt="contact sheet" src="{sheet}">' if sheet else "<p>No picture was made.</p>",
         cues=json_for_script(cues_of(production, video)),
         timeline=_timeline(production),
+        legend=_legend(production),
         transcript=html.escape(script.text if script and script.text else "No words."),
         checks="\n".join(_check_row(check) for check in review.checks) if review else "",
         nodes="\n".join(_node_row(node) for node in summary.nodes),
@@ -128,19 +132,35 @@ def _timeline(production: Production) -> str:
         return ""
     size = f'width="{WAVEFORM_WIDTH}" height="{WAVEFORM_HEIGHT}"'
     parts = [f'<image href="{_data_uri(production, inspection.waveform)}" x="0" y="0" {size}/>']
-    lipsync, review = production.newest(LipSyncResult), production.newest(QAReviewResult)
-    for name, ref in (
-        ("intended", lipsync.mouth_curve if lipsync else None),
-        ("measured", review.measured_mouth_curve if review else None),
-    ):
-        if ref is not None:
-            with production.workspace.store.open(ref) as stream:
-                parts.append(_polyline(name, MouthCurve.parse_json(stream.read()), duration))
+    parts += [_polyline(name, curve, duration) for name, curve in _mouth_curves(production).items()]
     return f"""{"".join(parts)}<line id="playhead" x1="12" x2="12" y1="0" y2="{CURVES_BOTTOM}"/>"""
 
 
+def _mouth_curves(production: Production) -> dict[str, MouthCurve]:
+    """The curves that exist, by their class in the page."""
+    lipsync, review = production.newest(LipSyncResult), production.newest(QAReviewResult)
+    refs = {
+        "intended": lipsync.mouth_curve if lipsync else None,
+        "measured": review.measured_mouth_curve if review else None,
+    }
+    curves: dict[str, MouthCurve] = {}
+    for name, ref in refs.items():
+        if ref is not None:
+            with production.workspace.store.open(ref) as stream:
+                curves[name] = MouthCurve.parse_json(stream.read())
+    return curves
+
+
+def _legend(production: Production) -> str:
+    curves = _mouth_curves(production)
+    items = "".join(f'<i class="{name}"></i>{LEGEND[name]}' for name in curves)
+    return (
+        f"Voice above, mouth opening below:{items}" if curves else "Voice. No mouth opening was intended or measured."
+    )
+
+
 def _polyline(name: str, curve: MouthCurve, duration: float) -> str:
-    top = max((*curve.opening, 0.01))
+    top = max((*curve.opening, NOTICEABLE_OPENING))
     points = " ".join(
         f"{WAVEFORM_START_X + (WAVEFORM_END_X - WAVEFORM_START_X) * index / curve.rate_hz / duration:.1f},"
         f"{CURVES_BOTTOM - CURVES_HEIGHT * value / top:.1f}"
@@ -165,7 +185,7 @@ def _seek_button(span: Span) -> str:
 
 
 def _node_row(node: NodeSummary) -> str:
-    status = node.status.value if node.status else "never made"
+    status = (node.status.value if node.status else "never made") + (", out of date" if node.out_of_date else "")
     refused = "; ".join(f"{item.provider}: {item.reason}" for item in node.trace if item.reason)
     return (
         f"<tr><td>{html.escape(node.node_id)}</td><td>{html.escape(node.asset)} @{node.generation}</td>"
