@@ -32,9 +32,13 @@ def providers(json_output: bool = JsonOption) -> None:
 
 def validate(json_output: bool = JsonOption) -> None:
     """Check the three configuration files and every definition made from them; opens no media, starts nothing."""
+    import dagster as dg
+
+    from sparkle_dagster.definitions import build_definitions
     from sparkle_dagster.workspace import load_workspace
 
     workspace = load_workspace()
+    dg.Definitions.validate_loadable(build_definitions(workspace))
     nodes = [node.id for node in workspace.workflow.nodes]
     if json_output:
         print_json(

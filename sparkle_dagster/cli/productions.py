@@ -13,11 +13,13 @@ from contracts.errors import ArtifactMissing, ConfigError
 from contracts.events import NodeStatus
 from sparkle_dagster.cli.output import JsonOption, console, print_json
 
+RECENT_RUNS = 50
+"""A refused upload is listed as long as its run is among these."""
 COLOURS = {
-    "out of date": "yellow",
     "succeeded": "green",
     "cached": "green",
     "passed_through": "yellow",
+    "out of date": "yellow",
     "failed": "red",
     "blocked": "red",
 }
@@ -133,12 +135,16 @@ def export_to(workspace: Any, production: str, folder: Path) -> dict[str, Path]:
 
 
 def production_keys(workspace: Any) -> list[str]:
-    """Every production that has an upload, and every one that has not got that far."""
+    """Every production that has an upload, every one that has not got that far, and what was lately refused."""
     from sparkle_dagster.defs.home import prepare_home
+    from sparkle_dagster.defs.jobs import PRODUCTION_TAG
     from sparkle_dagster.defs.partitions import PRODUCTIONS
 
     committed = {key.removeprefix("upload/") for key in workspace.store.keys("upload/")}
-    return sorted(committed | set(prepare_home(workspace).get_dynamic_partitions(str(PRODUCTIONS.name))))
+    instance = prepare_home(workspace)
+    begun = set(instance.get_dynamic_partitions(str(PRODUCTIONS.name)))
+    tried = {run.tags.get(PRODUCTION_TAG, "") for run in instance.get_runs(limit=RECENT_RUNS)} - {""}
+    return sorted(committed | begun | tried)
 
 
 def summary_of(workspace: Any, production: str) -> Any:

@@ -9,6 +9,7 @@ import dagster as dg
 from sparkle_dagster.workspace import Workspace
 
 PRODUCTION_JOB = "production"
+PRODUCTION_TAG = "sparkle/production"
 
 
 def build_production_job() -> Any:
@@ -32,4 +33,4 @@ def upload_run_config(workspace: Workspace, files: Mapping[str, Path]) -> dict[s
 
 
 def production_tags(workspace: Workspace, production: str) -> dict[str, str]:
-    return {"sparkle/production": production, "sparkle/workspace": workspace.settings.workspace}
+    return {PRODUCTION_TAG: production, "sparkle/workspace": workspace.settings.workspace}

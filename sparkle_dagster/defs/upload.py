@@ -38,6 +38,9 @@ def build_upload_asset(workspace: Workspace) -> dg.AssetsDefinition:
             if files:
                 folder = quarantine(files, context.partition_key, str(error), workspace)
                 context.log.error(f"{error} (the files are in {folder.relative_to(workspace.inbox)})")
+            if not workspace.store.generations(f"upload/{context.partition_key}"):
+                # Never admitted: without this its failure would stand on every asset and check in the UI for ever.
+                context.instance.delete_dynamic_partition(str(PRODUCTIONS.name), context.partition_key)
             raise failure_of("upload", error) from error
         except SparkleError as error:
             raise failure_of("upload", error) from error

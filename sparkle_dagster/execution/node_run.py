@@ -44,6 +44,8 @@ class NodeOutcome:
     result: TaskResult
     record: NodeRecord
     data_version: str
+    terminal: NodeEvent | None = None
+    """To be reported by whoever commits the outcome, after the commit."""
 
 
 @dataclass(frozen=True)
@@ -102,30 +104,28 @@ def run_node(
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     attempts: list[Attempt] = []
 
-    def report(status: NodeStatus, outcome: Outcome | None = None, error: Exception | None = None) -> None:
-        context.emit(
-            NodeEvent(
-                node_id=node.id,
-                provider=outcome.provider if outcome else (attempts[-1].provider if attempts else ""),
-                status=status,
-                latency_ms=_elapsed_ms(started),
-                retries=max(len(attempts) - 1, 0),
-                artifacts=tuple(artifacts_of(outcome.result).values()) if outcome else (),
-                workspace=context.production.workspace,
-                production=context.production.key,
-                run_id=context.run_id,
-                at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-                error=type(error).__name__ if error else "",
-                message=str(error) if error else "",
-            )
+    def event(status: NodeStatus, outcome: Outcome | None = None, error: Exception | None = None) -> NodeEvent:
+        return NodeEvent(
+            node_id=node.id,
+            provider=outcome.provider if outcome else (attempts[-1].provider if attempts else ""),
+            status=status,
+            latency_ms=_elapsed_ms(started),
+            retries=max(len(attempts) - 1, 0),
+            artifacts=tuple(artifacts_of(outcome.result).values()) if outcome else (),
+            workspace=context.production.workspace,
+            production=context.production.key,
+            run_id=context.run_id,
+            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            error=type(error).__name__ if error else "",
+            message=str(error) if error else "",
         )
 
     def on_attempt(attempt: Attempt) -> None:
         attempts.append(attempt)
         if attempt.error:
-            report(NodeStatus.RETRYING)
+            context.emit(event(NodeStatus.RETRYING))
 
-    report(NodeStatus.RUNNING)
+    context.emit(event(NodeStatus.RUNNING))
     try:
         document = bind(node, upload, results)
         document["production"] = context.production
@@ -142,10 +142,10 @@ def run_node(
             request, on_progress=context.progress, on_attempt=on_attempt, logger=context.logger
         )
     except Exception as error:
-        report(NodeStatus.FAILED, error=error)
+        context.emit(event(NodeStatus.FAILED, error=error))
         raise
     except BaseException:
-        report(NodeStatus.CANCELLED)
+        context.emit(event(NodeStatus.CANCELLED))
         raise
     status = NodeStatus.PASSED_THROUGH if outcome.provider == "noop" else NodeStatus.SUCCEEDED
     record = NodeRecord(
@@ -164,8 +164,7 @@ def run_node(
         inputs=bound_versions(node, {"upload": upload, **results}),
         previews=outcome.inspections,
     )
-    report(status, outcome)
-    return NodeOutcome(outcome.result, record, data_version_of(outcome.result))
+    return NodeOutcome(outcome.result, record, data_version_of(outcome.result), event(status, outcome))
 
 
 def artifacts_of(result: TaskResult) -> dict[str, ArtifactRef]:
