@@ -3,6 +3,7 @@
 Every number below is as trained (Wav2Lip hparams); mel bands are Slaney's (Auditory Toolbox, 1998), as in librosa.
 """
 
+import math
 from fractions import Fraction
 from functools import cache
 from typing import Literal
@@ -114,10 +115,15 @@ def original_window_starts(columns: int, fps: float) -> list[int]:
         starts.append(start)
 
 
-def window_starts(frame_count: int, fps: float) -> list[int]:
-    """First column of each frame's window, exact for any rate; the last ones reach beyond the sound."""
+def window_starts(frame_count: int, fps: float, ahead_frames: float = 0.0) -> list[int]:
+    """First column of each frame's window, exact for any rate; they may reach beyond the sound at both ends.
+
+    Args:
+        ahead_frames: how far the mouth runs ahead of the sound.
+    """
     per_frame = Fraction(COLUMNS_PER_SECOND) / exact_rate(fps)
-    return [int(index * per_frame) for index in range(frame_count)]
+    ahead = Fraction(ahead_frames).limit_denominator(1000)
+    return [math.floor((index + ahead) * per_frame) for index in range(frame_count)]
 
 
 def window(mel: Floats, start: int) -> Floats:
