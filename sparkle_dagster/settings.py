@@ -36,6 +36,8 @@ _PASSED_TO_PROVIDERS = (
     "PYTHONPYCACHEPREFIX",
     "PYTHONDONTWRITEBYTECODE",
 )
+_UNSAFE_LOADING = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+"""Lets a file of weights run code when torch opens it."""
 _WORKSPACE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -72,8 +74,11 @@ def load_settings(start: Path | None = None) -> Settings:
     """Read the selectors that hold for ``start`` (default: the working directory).
 
     Raises:
-        ConfigError: no project there, or a workspace name that cannot be a file's name.
+        ConfigError: no project there, a workspace name that cannot be a file's name, or an environment in which torch
+            would run the code in a checkpoint.
     """
+    if os.environ.get(_UNSAFE_LOADING, "").lower() not in {"", "0"}:
+        raise ConfigError(f"{_UNSAFE_LOADING} is set: with it a file of weights may run code; unset it and start again")
     project = find_project(start or Path.cwd())
     chosen = {name: os.environ.get(name) or default for name, default in SELECTORS.items()}
     workspace = chosen["SPARKLE_WORKSPACE"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -31,6 +32,8 @@ class ProviderCandidate:
     import_problem: str = ""
     package: str = ""
     licence: str = ""
+    model_path: Path | None = None
+    """Where the weights lie that the option ``model`` names."""
 
     @property
     def full_name(self) -> str:
@@ -46,9 +49,21 @@ class ProviderCandidate:
         if self.provider is None:
             return self.import_problem
         try:
-            return self.provider.unavailable(self.options)
+            return self.provider.unavailable(self.options) or self._missing_model
         except Exception as error:  # noqa: BLE001 - a stranger's code; it must not stop the others
             return f"its check for being available failed: {type(error).__name__}: {error}"
+
+    @property
+    def _missing_model(self) -> str | None:
+        """Why the weights that the option ``model`` names are not there."""
+        name = getattr(self.options, "model", None)
+        if not isinstance(name, str):
+            return None
+        if self.model_path is None:
+            return f"expected the weights {name!r} under models: in the tool registry, found no such name; add it"
+        if not self.model_path.is_file():
+            return f"expected the weights {name!r} in {self.model_path}, found no file; put it there"
+        return None
 
     def not_applicable(self, request: TaskRequest) -> str | None:
         """Why it is not for this request; None when it is."""
@@ -67,8 +82,14 @@ class ProviderCandidate:
 class ProviderCatalog:
     """Every provider that the configuration names or a package registers; classes are imported when asked for."""
 
-    def __init__(self, config: RegistryConfig, task_by_capability: dict[str, type[AnyTask]]) -> None:
+    def __init__(
+        self,
+        config: RegistryConfig,
+        task_by_capability: dict[str, type[AnyTask]],
+        model_paths: Mapping[str, Path],
+    ) -> None:
         self._config = config
+        self._model_paths = model_paths
         self._tasks = task_by_capability
         self._found: dict[tuple[str, str], ProviderCandidate] = {}
 
@@ -146,7 +167,8 @@ class ProviderCatalog:
         except ConfigError as error:
             raise self._config.error(f"{capability}/{name}: {error}", where) from error
         options = self._options(found, capability, name, written)
-        return ProviderCandidate(capability, name, registration.target, found, options, written, "", *facts)
+        model_path = self._model_paths.get(getattr(options, "model", ""))
+        return ProviderCandidate(capability, name, registration.target, found, options, written, "", *facts, model_path)
 
     def _options(self, provider: type[AnyTask], capability: str, name: str, written: dict[str, Any]) -> ProviderOptions:
         try:

@@ -44,7 +44,8 @@ class ProviderRegistry:
         self.workspace = workspace
         self.project_settings = settings
         self._tasks = _task_by_capability()
-        self._catalog = ProviderCatalog(config, self._tasks)
+        model_paths = {name: model.path for name, model in self._models().items()}
+        self._catalog = ProviderCatalog(config, self._tasks, model_paths)
         self._resolved: dict[tuple[Any, ...], ResolvedTask] = {}
         self._check()
 

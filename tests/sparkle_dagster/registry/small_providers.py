@@ -57,6 +57,13 @@ class HandsOn(LipSyncTask):
         )
 
 
+class NeedsWeights(HandsOn):
+    """Wants a file of weights by its name in the registry."""
+
+    class Options(HandsOn.Options):
+        model: str = "net"
+
+
 class NoOp(HandsOn):
     version = "noop-1"
 

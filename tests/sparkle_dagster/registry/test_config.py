@@ -118,7 +118,9 @@ def test_options_of_a_provider_that_is_not_selected_are_checked_too(write_projec
 
 def test_unknown_provider_lists_the_known_ones(write_project: WriteProject) -> None:
     project = write_project("it: {use: HandsOn}", lipsync="{providers: [itt]}")
-    refused(project, r"unknown provider 'itt' of lipsync; known: it, mouth_warp, noop; did you mean it\?", at="itt")
+    refused(
+        project, r"unknown provider 'itt' of lipsync; known: it, mouth_warp, noop, wav2lip; did you mean it\?", at="itt"
+    )
 
 
 def test_options_for_an_unknown_provider_are_refused(write_project: WriteProject) -> None:

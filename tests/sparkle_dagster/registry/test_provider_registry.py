@@ -103,7 +103,7 @@ def test_pin_takes_one_provider_but_never_over_disabled(make_registry: MakeRegis
 
 def test_pin_of_an_unknown_provider_or_another_capability_is_refused(make_registry: MakeRegistry) -> None:
     registry = make_registry("a: {use: HandsOn}")
-    with pytest.raises(ConfigError, match="unknown provider 'c' of lipsync; known: a, mouth_warp, noop"):
+    with pytest.raises(ConfigError, match="unknown provider 'c' of lipsync; known: a, mouth_warp, noop, wav2lip"):
         registry.resolve("lipsync", provider="c")
     with pytest.raises(ConfigError, match="expected a provider of lipsync, got 'video/a'"):
         registry.resolve("lipsync", provider="video/a")
@@ -163,7 +163,9 @@ def test_report_says_what_is_selected_and_why_not_the_others(make_registry: Make
         "gone: {use: Unavailable}\na: {use: HandsOn}\nb: {use: HandsOn}", lipsync="{providers: [gone, a, noop]}"
     )
     report = next(found for found in registry.describe() if found.capability == "lipsync")
-    states = {provider.name: provider.state for provider in report.providers if provider.name != "mouth_warp"}
+    states = {
+        provider.name: provider.state for provider in report.providers if provider.name not in {"mouth_warp", "wav2lip"}
+    }
     assert states == {"gone": "unavailable", "a": "selected", "noop": "next", "b": "not_listed"}
     assert report.selected == "a"
     assert "sparkle models fetch" in report.providers[0].reason

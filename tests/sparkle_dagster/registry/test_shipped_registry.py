@@ -71,3 +71,25 @@ def test_shipped_inspection_refuses_an_output_that_lies(
     registry = ProviderRegistry.from_config(path)
     with pytest.raises(ProviderFailed, match=said):
         registry.resolve("lipsync").run(request_of(registry))
+
+
+def test_without_weights_the_mouth_is_warped_and_the_reason_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARKLE_MODELS", str(tmp_path / "no_weights"))
+    registry = ProviderRegistry.from_config(PROJECT / "configs/tool_registry.yaml")
+    (report,) = (report for report in registry.describe() if report.capability == "lipsync")
+    found = {provider.name: provider for provider in report.providers}
+    assert report.selected == "mouth_warp"
+    assert found["wav2lip"].state == "unavailable"
+    assert found["wav2lip"].lane == "gpu"
+    assert found["wav2lip"].licence == "research-only"
+    assert registry.lane_of("lipsync") == "cpu"
+
+
+def test_with_weights_lip_sync_moves_to_the_gpu_lane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "wav2lip.pth").write_bytes(b"not read before it runs")
+    monkeypatch.setenv("SPARKLE_MODELS", str(tmp_path))
+    registry = ProviderRegistry.from_config(PROJECT / "configs/tool_registry.yaml")
+    assert registry.lane_of("lipsync") == "gpu"
