@@ -43,7 +43,7 @@ Animate = Callable[..., LipSyncResult]
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    path = tmp_path_factory.mktemp("weights") / "wav2lip.safetensors"
+    path = tmp_path_factory.mktemp("weights") / "weights"
     save_file({key: value.contiguous() for key, value in golden_weights().items()}, path)
     yield path
     path.unlink()

@@ -47,7 +47,7 @@ def test_released_layout_loads(tmp_path: Path, zipped: bool) -> None:
 
 
 def test_safetensors_and_half_precision_load(tmp_path: Path) -> None:
-    path = tmp_path / "wav2lip.safetensors"
+    path = tmp_path / "weights"
     save_file({key: value.contiguous() for key, value in golden_weights().items()}, path)
     assert same(load_generator(model(path)).state_dict())
     half = {key: value.half() if value.is_floating_point() else value for key, value in golden_weights().items()}
