@@ -76,8 +76,10 @@ def kill_in_command(project: Project, production: str, target: str, moment: Mome
     known = {run.run_id for run in runs_of(project, production)}
     victim = _start(project, "victim.log", "rerun", production, "--from", "upload")
     run = _await(project, production, known, moment)
-    pid = victim.pid if target == "run" else wait_for("a provider runs", lambda: providers_of(project.home), every=0)[0]
-    assert kill(pid), f"{target} at {moment}: nothing to kill"
+    if target == "run":
+        assert kill(victim.pid), f"{target} at {moment}: nothing to kill"
+    else:  # one may end between the look and the kill: then the next one is meant
+        wait_for("a running provider was killed", lambda: any(kill(pid) for pid in providers_of(project.home)), every=0)
     killed_at = time.time()
     code = victim.wait(timeout=120)
     assert (code == -9) == (target == "run"), (code, (project.root / "victim.log").read_text())
