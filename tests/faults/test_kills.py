@@ -16,6 +16,7 @@ from tests.faults.campaign import (
 )
 from tests.project import Project
 
+pytestmark = pytest.mark.system  # rounds of minutes that need a quiet machine: some of their waits are still races
 ROUNDS = range(3)
 SEED = 20261
 
@@ -52,7 +53,7 @@ def test_process_of_a_command_is_killed(made: Made, target: str, number: int) ->
 @pytest.mark.parametrize("number", ROUNDS)
 def test_worker_daemon_and_webserver_are_killed(server: Server, number: int) -> None:
     moment, other = moments(SEED + 1, len(ROUNDS))[number], moments(SEED + 2, len(ROUNDS))[number]
-    # Dagster ends the webserver by itself some time after the daemon is lost: a longer pause could leave nothing to kill.
+    # Dagster ends the webserver by itself some time after the daemon is lost: a long pause could leave nothing to kill.
     done = server.round(number, moment, other, random.Random(number).uniform(0, 0.2))
     assert [kill.target for kill in done] == ["worker", "daemon", "webserver"]
     assert max(kill.ended_after_seconds for kill in done) < STARTED_AT_MOST_SECONDS
