@@ -38,6 +38,7 @@ def selectors_named(module: Module) -> set[str]:
     return {value for value in constants if isinstance(value, str) and SELECTOR.fullmatch(value)}
 
 
+@pytest.mark.requirement("S49")
 def test_the_sample_names_what_the_settings_read() -> None:
     (settings,) = (module for module in modules("sparkle_dagster") if module.path == READER)
     assert set(sample_values()) == selectors_named(settings) == set(SELECTORS)
@@ -47,6 +48,7 @@ def test_the_sample_shows_the_defaults() -> None:
     assert sample_values() == dict(SELECTORS)
 
 
+@pytest.mark.requirement("S49")
 def test_every_selector_of_the_sample_is_really_read(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in SELECTORS:
         monkeypatch.delenv(name, raising=False)
@@ -62,6 +64,7 @@ def test_no_other_selector_is_named_anywhere() -> None:
     assert named - MARKS <= set(sample_values())
 
 
+@pytest.mark.requirement("S3", "S15")
 def test_only_the_settings_touch_the_environment() -> None:
     found = {module.path: list(environment_reads(module)) for module in modules(*PACKAGES)}
     assert [place for path, places in found.items() if path != READER for place in places] == []

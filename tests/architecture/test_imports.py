@@ -23,6 +23,7 @@ def lint_imports(project: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.requirement("S6", "S20")
 def test_the_import_rules_hold() -> None:
     done = lint_imports(PROJECT)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -42,6 +43,7 @@ PLANTED = {
 """Name of a contract -> a module that breaks it."""
 
 
+@pytest.mark.requirement("S6")
 def test_each_import_rule_is_seen_to_break(tmp_path: Path) -> None:
     for name in ("pyproject.toml", *PACKAGES):
         source = PROJECT / name
@@ -69,6 +71,7 @@ def of(package: str, names: Iterator[str]) -> bool:
     return any(name.split(".")[0] == package for name in names)
 
 
+@pytest.mark.requirement("S20")
 def test_contracts_import_only_the_standard_library_and_pydantic() -> None:
     allowed = {*sys.stdlib_module_names, "pydantic", "contracts"}
     found = {(module.path, name) for module in modules("contracts") for name in imported(module)}
@@ -104,6 +107,7 @@ def test_imports_are_absolute() -> None:
     assert relative == []
 
 
+@pytest.mark.requirement("U8")
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_comes_from_this_project(package: str, tmp_path: Path) -> None:
     """``contracts`` is also another project's import name."""

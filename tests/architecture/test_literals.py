@@ -6,6 +6,7 @@ from tests.architecture.literals import ALLOWED, KINDS, find_literals, is_scanne
 from tests.architecture.project_files import PROJECT, tracked_files
 
 
+@pytest.mark.requirement("S3", "S7", "S59")
 def test_there_is_none_outside_configs() -> None:
     files = [file for file in tracked_files() if is_scanned(file)]
     found = [item for file in files for item in find_literals(file, (PROJECT / file).read_text(encoding="utf-8"))]
@@ -65,6 +66,7 @@ PLANTED = {
 }
 
 
+@pytest.mark.requirement("S7")
 @pytest.mark.parametrize("kind", PLANTED)
 @pytest.mark.parametrize(
     "file", ["providers/lipsync/x.py", "docs/guide.md", "Makefile", "demo.ipynb", "docker/compose.yaml"]

@@ -29,6 +29,7 @@ def loaded_by(module: str, home: Path) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
+@pytest.mark.requirement("S9", "U9")
 def test_the_definitions_load_nothing_heavy(tmp_path: Path) -> None:
     loaded = loaded_by("sparkle_dagster.definitions", tmp_path)
     assert loaded & HEAVY == set()

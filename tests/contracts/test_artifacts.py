@@ -63,6 +63,7 @@ def test_a_hostile_path_is_refused(path: str) -> None:
         ref(path=path)
 
 
+@pytest.mark.requirement("S36")
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(st.text(alphabet="ab./\\~@- \n\x00", max_size=12))
 def test_whatever_is_taken_stays_inside(path: str) -> None:

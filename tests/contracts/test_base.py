@@ -27,6 +27,7 @@ def test_the_least_of_none_is_real() -> None:
     assert least() is Fidelity.REAL
 
 
+@pytest.mark.requirement("X10")
 @pytest.mark.parametrize("fidelity", [Fidelity.PASSTHROUGH, Fidelity.STUB])
 def test_what_is_not_real_work_is_never_approved(fidelity: Fidelity) -> None:
     with pytest.raises(ValueError, match="is never approved"):

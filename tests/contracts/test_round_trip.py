@@ -18,6 +18,7 @@ examples = settings(
 every_contract = pytest.mark.parametrize("contract", contract_types(), ids=lambda contract: contract.__name__)
 
 
+@pytest.mark.requirement("S55")
 @every_contract
 @examples
 @given(data=st.data())

@@ -52,6 +52,7 @@ def lost(before: Any, after: Any, place: str = "") -> list[str]:
     return [] if before == after else [place]
 
 
+@pytest.mark.requirement("S23", "S55", "S59", "X6")
 @pytest.mark.parametrize("contract", contract_types(), ids=lambda contract: contract.__name__)
 def test_every_version_has_a_sample_that_still_reads(contract: type[Contract]) -> None:
     assert problems(contract, SAMPLES) == []

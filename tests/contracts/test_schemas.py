@@ -30,6 +30,7 @@ def stale_message(folder: Path) -> str:
     return f"{', '.join(stale)}: not what the contracts say; run `{COMMAND}` and commit" if stale else ""
 
 
+@pytest.mark.requirement("S20", "S59")
 def test_the_schemas_are_fresh() -> None:
     assert stale_message(FOLDER) == ""
 
@@ -47,6 +48,7 @@ def test_a_stale_a_missing_and_a_left_over_schema_are_found(tmp_path: Path) -> N
     assert stale_message(tmp_path) == ""
 
 
+@pytest.mark.requirement("S16")
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_file_is_valid_as_it_is_written(name: str) -> None:
     document = load_document(SHIPPED[name])

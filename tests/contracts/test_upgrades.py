@@ -40,6 +40,7 @@ def chain(no_steps: None) -> None:
         return {"title": document["title"], "length_seconds": document["length_ms"] / 1000}
 
 
+@pytest.mark.requirement("S23", "X6")
 @pytest.mark.usefixtures("chain")
 @pytest.mark.parametrize(
     "document",
@@ -64,6 +65,7 @@ def test_what_is_no_version_is_refused(version: object) -> None:
         Clip.parse({"schema_version": version, "title": "a", "length_seconds": 1})
 
 
+@pytest.mark.requirement("S23", "X6")
 @pytest.mark.usefixtures("chain")
 def test_a_newer_version_is_refused_with_what_to_do() -> None:
     with pytest.raises(ContractViolation, match=r"up to 3, got 4; .* upgrade this installation"):

@@ -15,6 +15,7 @@ from tests.project import SOURCE
 GOLDEN = Path(__file__).parent / "golden/code_location.json"
 
 
+@pytest.mark.requirement("U8")
 @pytest.mark.parametrize(
     "command",
     [
@@ -57,6 +58,7 @@ def _shape(made: Made) -> dict[str, Any]:
     return assets
 
 
+@pytest.mark.requirement("S4", "S10", "U1", "U5")
 def test_graph_and_metadata_keys_are_as_recorded(made: Made) -> None:
     found = _shape(made)
     if os.environ.get("UPDATE_GOLDEN"):
@@ -65,6 +67,7 @@ def test_graph_and_metadata_keys_are_as_recorded(made: Made) -> None:
     assert found == json.loads(GOLDEN.read_text()), "meant? run this test once with UPDATE_GOLDEN=1 and commit the file"
 
 
+@pytest.mark.requirement("S6", "S37")
 def test_another_root_gives_the_same_digests(made: Made, tmp_path: Path) -> None:
     from tests.project import make_project
 

@@ -107,6 +107,7 @@ def _launched_assets(dev: Dev, run: dg.DagsterRun) -> list[str]:
 ALL = ["upload", "script", "aligned_video", "assembled_video", "qa_report", "report"]
 
 
+@pytest.mark.requirement("S11", "S15", "S62", "U5", "U6", "U7")
 @pytest.mark.timeout(600)
 def test_uploads_become_productions_and_stages_run_alone(dev: Dev, samples: Path) -> None:
     # one story, told in order: each step needs what the one before it made

@@ -4,6 +4,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from tests.pipeline.test_switches import two_seconds
 from tests.project import Project
 
@@ -18,6 +20,7 @@ class Sleeper(QAReviewTask):
 """
 
 
+@pytest.mark.requirement("S45")
 def test_sound_that_is_none_is_refused_in_words_and_nothing_is_kept(project: Project) -> None:
     bad = project.root / "talk.wav"
     bad.write_text("not a sound")
@@ -37,6 +40,7 @@ def _with_sleeper(project: Project) -> None:
     )
 
 
+@pytest.mark.requirement("S17", "X11")
 def test_node_that_takes_too_long_is_named_with_the_next_command(project: Project) -> None:
     _with_sleeper(project)
     workflow = project.root / "configs/pipeline/workflow.yaml"
@@ -53,6 +57,7 @@ def test_node_that_takes_too_long_is_named_with_the_next_command(project: Projec
     assert "report" not in project.generations(production)
 
 
+@pytest.mark.requirement("X12")
 def test_cancelled_run_stops_at_once_and_keeps_what_was_made(project: Project) -> None:
     _with_sleeper(project)
     voice = two_seconds(project.root / "samples/voice_short.wav", project.root / "voice.wav")

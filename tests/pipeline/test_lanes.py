@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import dagster as dg
+import pytest
 
 from tests.pipeline.test_switches import two_seconds
 from tests.project import Project
@@ -36,6 +37,7 @@ def steps(instance: dg.DagsterInstance, run_id: str) -> dict[str, Step]:
     return found
 
 
+@pytest.mark.requirement("S5", "S19", "S53")
 def test_node_added_in_yaml_runs_beside_its_sibling(project: Project) -> None:
     workflow = project.root / "configs/pipeline/workflow.yaml"
     workflow.write_text(workflow.read_text().rstrip() + SECOND_REVIEW)
@@ -47,6 +49,7 @@ def test_node_added_in_yaml_runs_beside_its_sibling(project: Project) -> None:
     assert made["qa_report"].overlaps(made["loudness_report"]), made
 
 
+@pytest.mark.requirement("S44", "U3")
 def test_three_productions_never_overlap_on_a_one_slot_gpu_lane(project: Project) -> None:
     workflow = project.root / "configs/pipeline/workflow.yaml"
     workflow.write_text(workflow.read_text().replace("lane: auto", "lane: gpu"))

@@ -3,13 +3,17 @@
 import json
 import re
 
+import pytest
+
 from contracts.artifacts import ArtifactRef
+from contracts.events import NodeEvent
 from contracts.qa import QAReviewResult
 from tests.pipeline.conftest import Made
 
 ONE_FRAME_SECONDS = 1 / 25
 
 
+@pytest.mark.requirement("S10", "S11", "S47", "U4")
 def test_every_asset_is_committed_and_says_what_it_is(made: Made) -> None:
     assert set(made.project.generations(made.key)) == {
         "upload",
@@ -31,6 +35,7 @@ def test_every_asset_is_committed_and_says_what_it_is(made: Made) -> None:
     assert summary["verdict"] in {"approve", "review"}, summary
 
 
+@pytest.mark.requirement("X14", "X15")
 def test_video_is_as_long_as_the_voice_and_carries_captions(made: Made) -> None:
     video = made.project.result("assembled_video", made.key)
     info = ArtifactRef.parse(video["assembled_video"]).media
@@ -47,12 +52,30 @@ def test_video_is_as_long_as_the_voice_and_carries_captions(made: Made) -> None:
     assert made.key in json.dumps(info.tags)
 
 
+@pytest.mark.requirement("S39")
+def test_every_node_ends_with_one_event_of_all_its_fields(made: Made) -> None:
+    logs = (made.project.home / "dagster/storage" / made.run_id / "compute_logs").glob("*.out")
+    lines = [line for log in logs for line in log.read_text().splitlines() if line.startswith("{")]
+    events = [NodeEvent.parse_json(line) for line in lines]
+    ended = {event.node_id: event for event in events if event.status.is_terminal}
+    assert sorted(event.node_id for event in events if event.status.is_terminal) == sorted(ended), "ended twice"
+    assert set(ended) == {"script", "lipsync", "video", "qa"}
+    lipsync = ended["lipsync"]
+    assert (lipsync.provider, lipsync.status, lipsync.retries) == ("mouth_warp", "succeeded", 0)
+    assert lipsync.latency_ms > 0
+    made_by_it = made.project.result("aligned_video", made.key)["aligned_video"]["checksum"]
+    assert made_by_it in {artifact.checksum for artifact in lipsync.artifacts}
+    assert (lipsync.production, lipsync.run_id) == (made.key, made.run_id)
+
+
+@pytest.mark.requirement("S9")
 def test_mouth_moves_as_told(made: Made) -> None:
     review = QAReviewResult.parse(made.project.result("qa_report", made.key))
     assert review.metrics.mouth_correlation is not None
     assert review.metrics.mouth_correlation >= 0.8
 
 
+@pytest.mark.requirement("S47")
 def test_page_asks_no_server_for_anything(made: Made) -> None:
     files = made.project.sparkle("export", made.key, "--to", made.project.root / "out")
     page = (made.project.root / "out/report.html").read_text()
@@ -62,6 +85,7 @@ def test_page_asks_no_server_for_anything(made: Made) -> None:
     assert f"sparkle rerun {made.key}" in page
 
 
+@pytest.mark.requirement("S1", "S5", "S62", "U6")
 def test_rerun_of_one_node_touches_nothing_else(made: Made) -> None:
     before = made.project.generations(made.key)
     answer = made.project.sparkle("rerun", made.key, "--only", "qa")
@@ -70,6 +94,7 @@ def test_rerun_of_one_node_touches_nothing_else(made: Made) -> None:
     assert {asset for asset in after if after[asset] != before[asset]} == {"qa_report"}
 
 
+@pytest.mark.requirement("S5", "S8", "S62")
 def test_rerun_from_a_node_makes_what_follows(made: Made) -> None:
     answer = made.project.sparkle("rerun", made.key, "--from", "video")
     assert made.project.materialized(answer["run_id"]) == ["assembled_video", "qa_report", "report"]
@@ -81,6 +106,7 @@ def test_same_request_gives_the_same_bytes(made: Made) -> None:
     assert made.project.result("aligned_video", made.key)["aligned_video"]["checksum"] == before
 
 
+@pytest.mark.requirement("U7")
 def test_same_files_under_another_name_start_nothing(made: Made) -> None:
     samples = made.project.root / "samples"
     renamed = samples / "renamed.wav"

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.pipeline.test_switches import two_seconds
 from tests.project import SOURCE, Project
 
@@ -81,6 +83,7 @@ def changed_files(project: Project) -> set[str]:
     return {str(name) for name in names if (project.root / name).read_bytes() != (SOURCE / name).read_bytes()}
 
 
+@pytest.mark.requirement("S5", "S25")
 def test_node_of_a_strangers_package_runs_by_configuration_alone(project: Project) -> None:
     project = ProjectWithPackages(project.root)
     install(project.root / "site")

@@ -20,6 +20,7 @@ def two_seconds(source: Path, target: Path) -> Path:
     return target
 
 
+@pytest.mark.requirement("S1", "S33", "S52", "X10")
 @pytest.mark.parametrize("face", ["photo", "video"])
 @pytest.mark.parametrize("capability", CAPABILITIES)
 def test_capability_turned_off_is_labelled_and_never_approved(project: Project, capability: str, face: str) -> None:

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.project import SOURCE, Project
 
 TUTORIAL = (SOURCE / "docs/write-a-provider.md").read_text()
@@ -23,11 +25,13 @@ def install(project: Project) -> None:
     registry.write_text(text.replace("\n  lipsync:\n", f"\n  lipsync:\n{options}\n"))
 
 
+@pytest.mark.requirement("S51")
 def test_tutorial_provider_is_short() -> None:
     lines = [line for line in block("dummy_lipsync.py").splitlines() if line.strip()]
     assert len(lines) < 40
 
 
+@pytest.mark.requirement("S1", "S25", "S29", "S51", "S59")
 def test_tutorial_provider_is_selected_by_configuration_alone(project: Project) -> None:
     install(project)
     lipsync = next(item for item in project.sparkle("providers") if item["capability"] == "lipsync")
@@ -42,6 +46,7 @@ def test_tutorial_provider_is_selected_by_configuration_alone(project: Project) 
     assert nodes["video"]["provider"] == "pyav"
 
 
+@pytest.mark.requirement("S51")
 def test_typo_in_an_option_is_one_readable_line(project: Project) -> None:
     install(project)
     project.edit("configs/tool_registry.yaml", "drop:", "dorp:")

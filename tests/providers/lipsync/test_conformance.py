@@ -30,6 +30,7 @@ class _BadMedia:
         }
 
 
+@pytest.mark.requirement("S1", "S12")
 class TestMouthWarpOnAPhoto(_BadMedia, ProviderCases):
     provider: type[LipSyncTask] = MouthWarpProvider
 
@@ -38,6 +39,7 @@ class TestMouthWarpOnAPhoto(_BadMedia, ProviderCases):
         return ask(write_picture(tmp_path / "face.png", portrait(samples, 384)))
 
 
+@pytest.mark.requirement("S1", "S12")
 class TestMouthWarpOnAVideo(_BadMedia, ProviderCases):
     provider: type[LipSyncTask] = MouthWarpProvider
 
@@ -46,6 +48,7 @@ class TestMouthWarpOnAVideo(_BadMedia, ProviderCases):
         return ask(write_film(tmp_path / "film.mp4", [portrait(samples, 384)] * 12))
 
 
+@pytest.mark.requirement("S12", "S52")
 class TestNoOp(NoOpCases):
     provider: type[LipSyncTask] = NoOpLipSyncProvider
 

@@ -101,6 +101,7 @@ def test_without_phones_the_scripts_curve_drives_the_mouth(
     assert np.corrcoef(curve.opening, opening)[0, 1] > 0.9
 
 
+@pytest.mark.requirement("S21")
 def test_only_the_asked_stretches_are_animated(
     ask: Ask, animate: Animate, photo: Path, samples: Path, store: ArtifactClient
 ) -> None:

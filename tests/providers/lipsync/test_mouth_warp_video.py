@@ -76,6 +76,7 @@ def test_keeps_the_films_rate_and_cuts_what_is_too_long(
     assert len(decoded(store.fetch(result.aligned_video))) == 48
 
 
+@pytest.mark.requirement("S22", "X1")
 def test_frames_without_a_face_stay_as_they_are(
     ask: Ask, animate: Animate, samples: Path, tmp_path: Path, store: ArtifactClient
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_mouth_elsewhere_than_the_head_suggests_is_left_alone(
     assert "turned" in result.untouched[0].reason
 
 
+@pytest.mark.requirement("S21", "X1")
 def test_the_last_animated_picture_can_be_held(
     ask: Ask, animate: Animate, samples: Path, tmp_path: Path, store: ArtifactClient
 ) -> None:
@@ -133,6 +135,7 @@ def test_the_last_animated_picture_can_be_held(
     assert result.fidelity is Fidelity.DEGRADED
 
 
+@pytest.mark.requirement("X1")
 def test_a_missing_face_can_be_a_failure(ask: Ask, animate: Animate, samples: Path, tmp_path: Path) -> None:
     picture = portrait(samples, 320)
     film = write_film(tmp_path / "gap.mp4", [picture] * 20 + [noise(picture)] * 20)

@@ -121,12 +121,14 @@ class _Cases(ProviderCases):
         }
 
 
+@pytest.mark.requirement("S1", "S12")
 class TestWav2LipOnAPhoto(_Cases):
     @pytest.fixture
     def good_request(self, ask: Ask, face: Bgr, tmp_path: Path) -> LipSyncRequest:
         return ask(write_picture(tmp_path / "face.png", face))
 
 
+@pytest.mark.requirement("S1", "S12")
 class TestWav2LipOnAVideo(_Cases):
     @pytest.fixture
     def good_request(self, ask: Ask, face: Bgr, tmp_path: Path) -> LipSyncRequest:
@@ -290,6 +292,7 @@ def film_with_gap(path: Path, face: Bgr) -> tuple[Path, list[Bgr]]:
     return write_film(path, frames), frames
 
 
+@pytest.mark.requirement("S22", "X1")
 def test_frames_without_a_face_pass_through_and_are_named(
     ask: Ask, animate: Animate, shown: Shown, put: Callable[[Path], ArtifactRef], face: Bgr, tmp_path: Path
 ) -> None:
@@ -306,6 +309,7 @@ def test_frames_without_a_face_pass_through_and_are_named(
     assert differs(frames[-1], face) > PAINTED
 
 
+@pytest.mark.requirement("S21", "X1")
 def test_a_missing_face_can_hold_the_last_frame_or_fail(
     ask: Ask, animate: Animate, shown: Shown, put: Callable[[Path], ArtifactRef], face: Bgr, tmp_path: Path
 ) -> None:
@@ -330,6 +334,7 @@ def test_no_face_at_all_hands_the_face_on(ask: Ask, animate: Animate, face: Bgr,
             animate(ask(file, no_face_policy="fail"))
 
 
+@pytest.mark.requirement("S21")
 def test_of_two_faces_the_asked_one_speaks(ask: Ask, animate: Animate, shown: Shown, face: Bgr, tmp_path: Path) -> None:
     small = cv2.copyMakeBorder(
         cv2.resize(face, (192, 192), interpolation=cv2.INTER_AREA), 64, 0, 0, 0, cv2.BORDER_REPLICATE

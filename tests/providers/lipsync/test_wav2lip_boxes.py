@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from contracts.artifacts import Box
 from providers.lipsync._wav2lip_boxes import (
@@ -27,6 +28,7 @@ def track(*corners: tuple[float, ...] | None, shots: tuple[int, ...] | None = No
     return FaceTrack(found, np.array(rows, np.float64), width=200, height=100, confidence=None)
 
 
+@pytest.mark.requirement("S56")
 def test_smoothing_is_the_originals() -> None:
     golden = golden_json("smoothing.json")
     assert smoothed(np.array(golden["boxes"], np.int64)).tolist() == golden["smoothed"]

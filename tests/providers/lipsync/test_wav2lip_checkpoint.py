@@ -66,6 +66,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
         load_generator(model(tmp_path / "nothing.pth"))
 
 
+@pytest.mark.requirement("S26")
 def test_another_file_than_the_registrys_is_refused_before_it_is_opened(tmp_path: Path) -> None:
     path = tmp_path / "wav2lip.pth"
     path.write_bytes(pickle.dumps(_Hostile(tmp_path / "harm")))

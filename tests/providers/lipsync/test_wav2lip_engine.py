@@ -44,6 +44,7 @@ def test_any_batch_size_gives_the_originals_faces(batch: int | None) -> None:
     assert np.abs(found - golden_generator()["output"]).max() < AS_THE_ORIGINAL
 
 
+@pytest.mark.requirement("S46")
 def test_memory_that_runs_out_halves_the_batch_and_is_told() -> None:
     cramped = network(Cramped)
     cramped.asked = []  # type: ignore[assignment]

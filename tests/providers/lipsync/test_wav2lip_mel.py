@@ -20,6 +20,7 @@ from tests.providers.lipsync.golden_wav2lip import golden_json, golden_mel
 AS_THE_ORIGINAL = 1e-4  # of -4..4
 
 
+@pytest.mark.requirement("S56")
 @pytest.mark.parametrize("padding", ["zeros", "reflect"])
 def test_mel_is_the_originals(samples: Path, padding: MelPadding) -> None:
     mel = mel_spectrogram(read_audio(samples / "voice.wav"), padding)
@@ -52,6 +53,7 @@ def test_short_sound_has_a_spectrogram(count: int) -> None:
         assert np.isfinite(mel).all()
 
 
+@pytest.mark.requirement("S56")
 @pytest.mark.parametrize("case", golden_json("windows.json"), ids=lambda case: f"{case['fps']:.2f}")
 def test_windows_are_the_originals(case: dict[str, float]) -> None:
     assert original_window_starts(int(case["mel_columns"]), case["fps"]) == case["starts"]

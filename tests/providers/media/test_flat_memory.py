@@ -27,6 +27,7 @@ def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_video(path, seconds=_SECONDS, audio=tone(_SECONDS, 48_000, 2), crf=40)
 
 
+@pytest.mark.requirement("X3")
 @pytest.mark.parametrize(
     "read",
     [
@@ -47,6 +48,7 @@ def test_reading_a_minute_keeps_nothing(read: Callable[[Path], Iterator[object]]
     assert late - early < _KEPT_WOULD_TAKE / 8
 
 
+@pytest.mark.requirement("X3")
 def test_previews_of_a_minute_keep_a_bounded_number_of_frames(long_video: Path, tmp_path: Path) -> None:
     """Between 18 and 36 frames are kept, whatever the length; a short video first fills the allocator's caches."""
     short = make_video(tmp_path / "short.mp4", seconds=2, audio=tone(2, 48_000, 2), crf=40)

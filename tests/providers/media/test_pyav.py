@@ -17,6 +17,7 @@ from tests.providers.cases import ProviderCases
 Put = Callable[[Path], ArtifactRef]
 
 
+@pytest.mark.requirement("S1", "S12")
 class TestPyAVInspection(ProviderCases):
     provider = PyAVInspectionProvider
 

@@ -12,6 +12,7 @@ from providers.qa.noop import NoOpQAProvider
 from tests.providers.cases import NoOpCases
 
 
+@pytest.mark.requirement("S12", "S52")
 class TestNoOpQA(NoOpCases):
     provider: type[Task] = NoOpQAProvider
 

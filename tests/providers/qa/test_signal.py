@@ -27,6 +27,7 @@ SHIFT_SECONDS = 0.28  # seven frames
 SHIFT_TOLERANCE_MS = 25  # half a frame: the picture only knows whole ones
 
 
+@pytest.mark.requirement("S1", "S12")
 class TestSignalQA(ProviderCases):
     provider = SignalQAProvider
 
@@ -272,6 +273,7 @@ def test_mouth_told_to_stay_closed_is_not_judged(film: Film, review: Review, cur
     assert report.checks["mouth_as_told"].status == "skipped"
 
 
+@pytest.mark.requirement("X10")
 @pytest.mark.parametrize(
     ("fidelity", "status", "verdict"),
     [

@@ -75,6 +75,7 @@ spans = st.lists(
 )
 
 
+@pytest.mark.requirement("X14")
 @settings(max_examples=60, deadline=None)
 @given(spans, st.floats(0.1, 40))
 def test_rules_hold_for_any_script(script: list[tuple[list[str], float, float]], duration: float) -> None:

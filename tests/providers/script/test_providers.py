@@ -36,18 +36,22 @@ class _Cases(ProviderCases):
         return {"no sound": ScriptGenerationRequest(audio_track=put(broken), transcript=put_text(PHRASE))}
 
 
+@pytest.mark.requirement("S1", "S12")
 class TestTranscriptConforms(_Cases):
     provider = TranscriptProvider
 
 
+@pytest.mark.requirement("S1", "S12")
 class TestPocketsphinxConforms(_Cases):
     provider = PocketsphinxProvider
 
 
+@pytest.mark.requirement("S1", "S12")
 class TestAudioFeaturesConforms(_Cases):
     provider = AudioFeaturesProvider
 
 
+@pytest.mark.requirement("S12", "S52")
 class TestNoOpConforms(_Cases, NoOpCases):
     provider = NoOpScriptProvider
 

@@ -60,6 +60,7 @@ def shown_cues(path: Path) -> tuple[Cue, ...]:
         )
 
 
+@pytest.mark.requirement("X14")
 def test_captions_stand_in_the_file_letter_by_letter(
     assemble: Assemble, sound: Path, samples: Path, script: ScriptResult
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_vtt_sidecar_is_enough(assemble: Assemble, sound: Path, samples: Path,
     assert shown_cues(path) == CUES
 
 
+@pytest.mark.requirement("X14")
 @pytest.mark.parametrize(
     ("policy", "origin", "on_video", "noted"),
     [

@@ -38,9 +38,11 @@ class _VideoRequests:
         }
 
 
+@pytest.mark.requirement("S1", "S12")
 class TestPyAVAssembly(_VideoRequests, ProviderCases):
     provider = PyAVAssemblyProvider
 
 
+@pytest.mark.requirement("S12", "S52")
 class TestNoOpVideo(_VideoRequests, NoOpCases):
     provider = NoOpVideoProvider

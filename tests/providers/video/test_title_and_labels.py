@@ -65,6 +65,7 @@ def test_a_character_without_a_glyph_is_noted(assemble: Assemble, sound: Path, s
     assert "漢" in result.notes[0]
 
 
+@pytest.mark.requirement("X15")
 def test_the_file_says_that_it_is_synthetic_and_what_made_it(assemble: Assemble, sound: Path, samples: Path) -> None:
     profile = DeliveryProfile(preset="ultrafast", max_long_side=64)
     _, path = assemble(samples / "presenter.png", sound, profile=profile, title=HOSTILE)

@@ -39,6 +39,7 @@ def error_of_work(root: Path, fault: FailAt) -> ArtifactError | None:
     return None
 
 
+@pytest.mark.requirement("S45", "X8")
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_writer_killed_at_any_system_call_leaves_nothing_visible(tmp_path: Path, moment: str) -> None:
     """And what was acknowledged stays, and doing it again converges."""

@@ -53,10 +53,12 @@ def damage(store: LocalArtifactStore) -> Damage:
     return damage_stored
 
 
+@pytest.mark.requirement("S35", "S36", "S37")
 class TestLocalArtifactStore(ArtifactStoreCases):
     """The store."""
 
 
+@pytest.mark.requirement("S27", "S35")
 class TestScopedClient(ArtifactClientCases):
     """The store as a provider sees it."""
 
@@ -169,6 +171,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(store: LocalArtifactSto
             store.put(source, "video/mp4")
 
 
+@pytest.mark.requirement("S61")
 def test_workspaces_share_nothing(tmp_path: Path) -> None:
     one, other = LocalArtifactStore(tmp_path, "one"), LocalArtifactStore(tmp_path, "other")
     ref = one.put(io.BytesIO(b"1"), "text/plain")
@@ -177,6 +180,7 @@ def test_workspaces_share_nothing(tmp_path: Path) -> None:
     assert other.keys() == ()
 
 
+@pytest.mark.requirement("S61")
 @pytest.mark.parametrize("workspace", ["", "..", "a/b", "A", "a" * 65, "a\n"])
 def test_hostile_workspaces_are_refused(tmp_path: Path, workspace: str) -> None:
     with pytest.raises(ContractViolation, match="workspace"):

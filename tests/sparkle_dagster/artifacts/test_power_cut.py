@@ -37,6 +37,7 @@ def cut_all(*, until_wrong: bool = False) -> Findings:
     return findings
 
 
+@pytest.mark.requirement("S45", "X8")
 def test_a_power_cut_at_any_moment_loses_nothing_that_was_acknowledged() -> None:
     findings = cut_all()
     assert findings.wrong == []

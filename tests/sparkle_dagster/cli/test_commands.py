@@ -31,6 +31,7 @@ def failure(project: Project, *arguments: str | Path) -> dict[str, Any]:
     return answer
 
 
+@pytest.mark.requirement("X11")
 def test_failed_run_answers_with_one_document_and_its_production_is_in_status(project: Project) -> None:
     bad = project.root / "talk.wav"
     bad.write_text("not a sound")
@@ -62,6 +63,7 @@ def test_wrong_usage_is_a_document_too(project: Project) -> None:
     assert "production" in done.stderr.lower()
 
 
+@pytest.mark.requirement("S42")
 def test_wrong_configuration_is_a_document_with_file_and_line(project: Project) -> None:
     project.edit("configs/tool_registry.yaml", "lead_ms: 30", "leed_ms: 30")
     answer = failure(project, "validate")

@@ -98,6 +98,7 @@ def test_same_files_under_another_name_are_put_away(workspace: Workspace, drop: 
     assert (workspace.inbox / "admitted" / admitted.production_key / "other.wav").is_file()
 
 
+@pytest.mark.requirement("U7")
 def test_two_names_of_the_same_files_at_once_are_one_production(workspace: Workspace, drop: Drop) -> None:
     drop("first.wav", sample="voice_short.wav")
     drop("second.wav", sample="voice_short.wav")
@@ -121,6 +122,7 @@ def test_another_face_alone_makes_another_production_with_the_same_voice(
     assert arrival.production_key.endswith(upload.digest[:16])
 
 
+@pytest.mark.requirement("U7")
 def test_crash_after_the_commit_and_before_the_move_is_tidied_up(workspace: Workspace, drop: Drop) -> None:
     drop("talk.wav", sample="voice_short.wav")
     arrival = one(workspace)
@@ -131,6 +133,7 @@ def test_crash_after_the_commit_and_before_the_move_is_tidied_up(workspace: Work
     assert (workspace.inbox / "admitted" / arrival.production_key / "talk.wav").is_file()
 
 
+@pytest.mark.requirement("U7")
 def test_run_key_is_the_same_at_every_look_and_another_after_a_commit(workspace: Workspace, drop: Drop) -> None:
     drop("talk.wav", sample="voice_short.wav")
     first = one(workspace)

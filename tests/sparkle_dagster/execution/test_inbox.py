@@ -46,6 +46,7 @@ def test_second_file_for_a_role_is_named_not_taken(tmp_path: Path) -> None:
     assert [path.name for path in group.extra] == ["hello.png"]
 
 
+@pytest.mark.requirement("U7")
 def test_a_file_settles_after_its_last_change(tmp_path: Path) -> None:
     _touch(tmp_path, "new.wav")
     assert not has_settled([tmp_path / "new.wav"], 60)

@@ -152,6 +152,7 @@ def test_file_that_another_process_has_moved_is_no_error(workspace: Workspace, d
     move_to_admitted({"transcript": path}, "talk-1", workspace)
 
 
+@pytest.mark.requirement("U7")
 def test_quarantine_gives_the_reason_and_loses_nothing(workspace: Workspace, drop: Drop) -> None:
     folders = [
         quarantine({"transcript": drop("REASON.txt", content)}, "talk-1", f"because {content}", workspace)

@@ -70,6 +70,7 @@ def test_demo_page_shows_hostile_texts_letter_for_letter(hostile: Workspace) -> 
     assert HOSTILE in page.text
 
 
+@pytest.mark.requirement("S47")
 def test_command_to_make_it_again_is_one_command_in_a_shell(hostile: Workspace) -> None:
     command = command_for(view_production(hostile, KEY))
     words = shlex.split(command)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from sparkle_dagster.observability.run_states import unfinished_nodes
 from sparkle_dagster.workspace import Workspace
@@ -47,6 +48,7 @@ def states(instance: dg.DagsterInstance, workspace: Workspace) -> dict[str, str]
     return {node_id: node.status.value for node_id, node in found.items() if node.status}
 
 
+@pytest.mark.requirement("S46", "X11")
 def test_what_waits_on_a_failed_node_is_blocked(workspace: Workspace) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         run(instance, failing="aligned_video")

@@ -35,6 +35,7 @@ def wait_until(condition: Callable[[], bool], limit_seconds: float = 30.0) -> No
         time.sleep(0.05)
 
 
+@pytest.mark.requirement("S32", "S43")
 def test_provider_gets_an_empty_folder_a_short_environment_and_the_models(
     make_registry: MakeRegistry, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,6 +54,7 @@ def test_provider_gets_an_empty_folder_a_short_environment_and_the_models(
     assert not Path(temp_dir).exists()
 
 
+@pytest.mark.requirement("S4")
 def test_progress_log_and_output_reach_the_caller(
     make_registry: MakeRegistry, request_of: RequestOf, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -67,6 +69,7 @@ def test_progress_log_and_output_reach_the_caller(
     assert "to standard output" in caplog.text
 
 
+@pytest.mark.requirement("S32")
 def test_nothing_is_left_in_the_scratch_folder_after_success_failure_and_kill(
     make_registry: MakeRegistry, request_of: RequestOf, marker: str
 ) -> None:
@@ -80,6 +83,7 @@ def test_nothing_is_left_in_the_scratch_folder_after_success_failure_and_kill(
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.requirement("S17", "X12")
 def test_deadline_kills_the_whole_tree(make_registry: MakeRegistry, request_of: RequestOf, marker: str) -> None:
     with pytest.raises(ProviderTimeout, match=r"lipsync/it: expected an answer within 3 s, got none"):
         run_one(make_registry, request_of, f"{{use: Hangs, marker: {marker}}}", timeout_seconds=3)
@@ -132,6 +136,7 @@ def test_tree_is_killed_when_its_supervisor_is_lost(
     assert processes_named(marker) == []
 
 
+@pytest.mark.requirement("S32", "X12")
 def test_tree_and_folder_are_gone_when_the_platform_is_killed(
     make_registry: MakeRegistry, request_of: RequestOf, marker: str
 ) -> None:
@@ -209,6 +214,7 @@ def test_whatever_a_provider_raises_is_a_typed_error(
     assert any("small_providers.py" in note for note in caught.value.__notes__)
 
 
+@pytest.mark.requirement("S28")
 @pytest.mark.parametrize(
     ("what", "said"),
     [
@@ -227,12 +233,14 @@ def test_answer_that_is_no_result_is_a_failure(
         run_one(make_registry, request_of, f"{{use: Answers, what: {what}}}")
 
 
+@pytest.mark.requirement("S14")
 def test_facts_of_a_file_that_was_given_are_not_the_providers_to_change(
     make_registry: MakeRegistry, request_of: RequestOf
 ) -> None:
     assert run_one(make_registry, request_of, "{use: Answers, what: forged}").aligned_video.media is None
 
 
+@pytest.mark.requirement("S14", "S28")
 def test_what_a_provider_wrote_is_inspected_and_the_facts_stand_in_the_result(
     make_registry: MakeRegistry, request_of: RequestOf
 ) -> None:
@@ -250,6 +258,7 @@ def test_what_a_provider_wrote_is_inspected_and_the_facts_stand_in_the_result(
         assert stream.read() == b"waveform"
 
 
+@pytest.mark.requirement("S28")
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
@@ -270,6 +279,7 @@ def test_text_that_says_so_is_accepted(make_registry: MakeRegistry, request_of: 
     assert result.aligned_video.media.kind == "text"
 
 
+@pytest.mark.requirement("S27")
 def test_provider_reads_only_what_its_request_names(
     make_registry: MakeRegistry, request_of: RequestOf, samples: Path
 ) -> None:

@@ -57,6 +57,7 @@ def test_json_gives_the_same_configuration(make_registry: MakeRegistry) -> None:
     assert again.config.registry == registry.config.registry
 
 
+@pytest.mark.requirement("S3", "S48")
 def test_overlay_replaces_values_and_every_value_knows_its_origin(write_project: WriteProject) -> None:
     project = write_project("it: {use: HandsOn, note: base}", lipsync="{providers: [it]}")
     overlay(project, "lipsync:\n  enabled: false\nproviders:\n  lipsync:\n    it:\n      note: from the overlay\n")
@@ -71,6 +72,7 @@ def test_overlay_replaces_values_and_every_value_knows_its_origin(write_project:
     assert Path(listed.file).name == "tool_registry.yaml"
 
 
+@pytest.mark.requirement("S61")
 def test_overlay_of_another_workspace_does_not_count(
     write_project: WriteProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +97,7 @@ def test_error_in_an_overlay_points_into_it(write_project: WriteProject) -> None
     refused(project, "unknown key 'lipsync.enabld'", at="enabld", file="configs/workspaces/main.yaml")
 
 
+@pytest.mark.requirement("S48")
 def test_wrong_option_is_one_line_with_the_known_ones(write_project: WriteProject) -> None:
     project = write_project("it: {use: HandsOn, fidelty: real}", lipsync="{providers: [it]}")
     said = r"unknown key 'providers.lipsync.it.fidelty'; known: fidelity, note; did you mean fidelity\?"
@@ -190,6 +193,7 @@ def test_secret_stays_a_reference(write_project: WriteProject, monkeypatch: pyte
     assert "canary" not in repr(registry.config)
 
 
+@pytest.mark.requirement("S48")
 def test_secret_that_is_written_out_is_refused_and_not_repeated(write_project: WriteProject) -> None:
     project = write_project("it: {use: NeedsASecret, secret: hunter2}", lipsync="{providers: [it]}")
     with pytest.raises(ConfigError, match="expected a reference such as env:") as caught:

@@ -70,12 +70,14 @@ def run_script(script: str, *folders: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.requirement("S12")
 def test_tasks_of_the_pipeline_are_registered_by_their_class_names() -> None:
     tasks = registered_tasks()
     assert tasks["LipSyncTask"] is LipSyncTask
     assert {task.capability for task in tasks.values()} >= {"script", "lipsync", "video", "qa", "media"}
 
 
+@pytest.mark.requirement("S24", "S25")
 def test_built_in_providers_come_from_metadata_like_a_strangers() -> None:
     registration = registered_providers()["lipsync", "noop"]
     assert registration.target == "providers.lipsync.noop:NoOpLipSyncProvider"
@@ -83,6 +85,7 @@ def test_built_in_providers_come_from_metadata_like_a_strangers() -> None:
     assert registration.licence == "Apache-2.0"
 
 
+@pytest.mark.requirement("S25")
 def test_names_are_listed_without_importing_a_provider() -> None:
     done = run_script("""
         import sys
@@ -93,6 +96,7 @@ def test_names_are_listed_without_importing_a_provider() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.requirement("S25")
 def test_separately_installed_package_brings_a_task_and_a_provider(write_project: WriteProject, tmp_path: Path) -> None:
     packages = tmp_path / "packages"
     install(packages, "stranger", STRANGER, STRANGERS_NAMES)

@@ -31,6 +31,7 @@ def traced(items: object) -> list[tuple[str, str]]:
     return [(item.provider, item.outcome) for item in items]
 
 
+@pytest.mark.requirement("S13", "S34")
 def test_first_provider_that_can_makes_the_result_and_the_trace_says_why(
     make_registry: MakeRegistry, request_of: RequestOf
 ) -> None:
@@ -57,6 +58,7 @@ def test_first_provider_that_can_makes_the_result_and_the_trace_says_why(
     ]
 
 
+@pytest.mark.requirement("S34", "S46")
 def test_failed_provider_is_started_again_exactly_max_times(
     make_registry: MakeRegistry, request_of: RequestOf, tmp_path: Path
 ) -> None:
@@ -88,6 +90,7 @@ def test_crash_is_retried_like_a_failure(make_registry: MakeRegistry, request_of
     assert [attempt.error for attempt in outcome.attempts] == ["ProviderCrashed", "ProviderCrashed", ""]
 
 
+@pytest.mark.requirement("S46")
 def test_rejected_input_stops_at_once(make_registry: MakeRegistry, request_of: RequestOf) -> None:
     registry = make_registry("it: {use: Raises, how: rejects}\nok: {use: HandsOn}", lipsync="{providers: [it, ok]}")
     with pytest.raises(ProviderRejected) as caught:
@@ -109,6 +112,7 @@ def test_nobody_who_can_is_an_error_with_every_reason(make_registry: MakeRegistr
     ]
 
 
+@pytest.mark.requirement("X10")
 def test_fidelity_is_the_least_of_result_and_inputs(make_registry: MakeRegistry, request_of: RequestOf) -> None:
     registry = make_registry("it: {use: HandsOn, fidelity: real}", lipsync="{providers: [it]}")
     request = request_of(registry)
@@ -117,6 +121,7 @@ def test_fidelity_is_the_least_of_result_and_inputs(make_registry: MakeRegistry,
     assert task.run(request.model_copy(update={"input_fidelity": Fidelity.DEGRADED})).fidelity is Fidelity.DEGRADED
 
 
+@pytest.mark.requirement("S34", "X10")
 def test_result_of_too_little_fidelity_goes_to_the_next_candidate(
     make_registry: MakeRegistry, request_of: RequestOf
 ) -> None:

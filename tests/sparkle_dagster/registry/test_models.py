@@ -19,6 +19,7 @@ def reported(registry: ProviderRegistry) -> dict[str, ProviderReport]:
     }
 
 
+@pytest.mark.requirement("S26")
 def test_missing_weights_pass_the_turn_on_and_say_where_they_belong(make_registry: MakeRegistry) -> None:
     registry = make_registry(BOTH, lipsync=LISTED, more=MODELS)
     found = reported(registry)

@@ -44,6 +44,7 @@ print(result.provider, result.aligned_video == request.video_stub)
 """
 
 
+@pytest.mark.requirement("S30")
 def test_three_lines_work_in_a_script_where_dagster_cannot_be_imported(
     write_project: WriteProject, samples: Path, tmp_path: Path
 ) -> None:
@@ -61,12 +62,14 @@ def test_three_lines_work_in_a_script_where_dagster_cannot_be_imported(
     assert done.stdout == "it True\n", done.stderr
 
 
+@pytest.mark.requirement("S12")
 def test_resolved_task_is_the_capabilitys_own_task(make_registry: MakeRegistry) -> None:
     task = make_registry().resolve("lipsync")
     assert isinstance(task, LipSyncTask)
     assert task.capability == "lipsync"
 
 
+@pytest.mark.requirement("S31")
 def test_resolving_again_gives_the_same_object(make_registry: MakeRegistry) -> None:
     registry = make_registry()
     retries = RetrySpec(max=1)
@@ -74,6 +77,7 @@ def test_resolving_again_gives_the_same_object(make_registry: MakeRegistry) -> N
     assert registry.resolve("lipsync") is not registry.resolve("lipsync", retries=retries)
 
 
+@pytest.mark.requirement("S33", "S52")
 @pytest.mark.parametrize("where", ["in the file", "by the caller"])
 def test_disabled_capability_runs_its_no_op_alone(
     make_registry: MakeRegistry, request_of: RequestOf, where: str
@@ -116,6 +120,7 @@ def test_unknown_capability_lists_the_known_ones(make_registry: MakeRegistry) ->
         make_registry().resolve("lipsnyc")
 
 
+@pytest.mark.requirement("S45")
 def test_request_of_another_task_is_refused_before_any_process(make_registry: MakeRegistry, samples: Path) -> None:
     from contracts.media import InspectionRequest
 
@@ -133,6 +138,7 @@ def test_inspection_runs_in_a_provider_process(make_registry: MakeRegistry, samp
     assert inspection.provider == "wave"
 
 
+@pytest.mark.requirement("S30")
 def test_async_form_gives_the_same_result(make_registry: MakeRegistry, request_of: RequestOf) -> None:
     registry = make_registry()
     result = asyncio.run(registry.resolve("lipsync").arun(request_of(registry)))
@@ -140,6 +146,7 @@ def test_async_form_gives_the_same_result(make_registry: MakeRegistry, request_o
     assert result.provider == "noop"
 
 
+@pytest.mark.requirement("S30")
 def test_cancelling_the_async_form_kills_the_provider(
     make_registry: MakeRegistry, request_of: RequestOf, marker: str
 ) -> None:
@@ -158,6 +165,7 @@ def test_cancelling_the_async_form_kills_the_provider(
     asyncio.run(asyncio.wait_for(cancel_when_it_runs(), 60))
 
 
+@pytest.mark.requirement("S13")
 def test_report_says_what_is_selected_and_why_not_the_others(make_registry: MakeRegistry) -> None:
     registry = make_registry(
         "gone: {use: Unavailable}\na: {use: HandsOn}\nb: {use: HandsOn}", lipsync="{providers: [gone, a, noop]}"

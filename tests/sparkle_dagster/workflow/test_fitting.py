@@ -73,6 +73,7 @@ def test_a_value_that_always_fits_is_taken(source: Any, target: Any) -> None:
     assert fits(source, target)
 
 
+@pytest.mark.requirement("S2")
 @pytest.mark.parametrize(("source", "target"), NOT_FITTING, ids=lambda item: spelled(item))
 def test_a_value_that_may_not_fit_is_refused(source: Any, target: Any) -> None:
     assert not fits(source, target)

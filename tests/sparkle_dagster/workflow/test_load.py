@@ -26,6 +26,7 @@ def shipped(tasks: Tasks) -> Workflow:
     return load_workflow(SHIPPED, tasks)
 
 
+@pytest.mark.requirement("S2", "S17")
 def test_the_shipped_workflow_is_the_pipeline(shipped: Workflow) -> None:
     assert [(node.id, node.asset_key, node.capability) for node in shipped.nodes] == [
         ("script", "script", "script"),
@@ -62,6 +63,7 @@ def test_inputs_are_bound_to_fields_or_to_the_whole_result(shipped: Workflow) ->
     )
 
 
+@pytest.mark.requirement("S8")
 def test_the_graph_is_drawn(shipped: Workflow) -> None:
     assert (
         workflow_graph_mermaid(shipped)
@@ -86,6 +88,7 @@ flowchart LR
     )
 
 
+@pytest.mark.requirement("S11")
 def test_json_gives_the_same_graph_and_digest(shipped: Workflow, load: Load) -> None:
     text = json.dumps(load_document(SHIPPED).data, indent="\t")
     again = load(text, name="workflow.json")

@@ -103,6 +103,7 @@ CASES: dict[str, tuple[str, str, int, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.requirement("S2", "S16")
 @pytest.mark.parametrize("wrong", CASES)
 def test_a_wrong_file_is_refused_with_line_expected_and_found(load: Load, wrong: str) -> None:
     before, after, line, message = CASES[wrong]
