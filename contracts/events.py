@@ -1,12 +1,13 @@
 """What is reported about a node's run, and a production's summary."""
 
+import uuid
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from contracts.artifacts import ArtifactRef
-from contracts.base import Contract, Fidelity, Model
+from contracts.base import Contract, Document, Fidelity, Model, digest_of, upgrades
 
 
 class NodeStatus(StrEnum):
@@ -33,6 +34,14 @@ class Candidate(Model):
     reason: str = ""
 
 
+class Usage(Model):
+    """What one attempt's processes took, all of them together; None where nobody measured, never 0."""
+
+    cpu_s: float | None = Field(default=None, gt=0, description="Seconds of CPU, user and system.")
+    peak_memory_mb: float | None = Field(default=None, gt=0, description="MiB of the largest process at its largest.")
+    gpu_memory_mb: float | None = Field(default=None, gt=0, description="MiB that torch held on the GPU at its most.")
+
+
 class Attempt(Model):
     """One start of one provider."""
 
@@ -41,11 +50,17 @@ class Attempt(Model):
     error: str = Field(default="", description="Class of the error; empty when it succeeded.")
     message: str = ""
     latency_ms: int = Field(ge=0)
+    usage: Usage = Usage()
 
 
 class NodeEvent(Contract):
-    """One structured event per change of a node's status."""
+    """One structured event per change of a node's status; the last one of a node's run is terminal."""
 
+    VERSION: ClassVar[int] = 2
+
+    event_id: str = Field(
+        default_factory=lambda: uuid.uuid4().hex, description="The same wherever this event is delivered."
+    )
     node_id: str
     provider: str = ""
     status: NodeStatus
@@ -56,12 +71,31 @@ class NodeEvent(Contract):
     production: str = ""
     run_id: str = ""
     at: str = Field(default="", description="RFC 3339 time, UTC.")
-    error: str = ""
+    error: str = Field(default="", description="Class of the error.")
     message: str = ""
+    fidelity: Fidelity | None = None
+    cache: Literal["hit", "miss"] | None = Field(default=None, description="Of a node that ended well.")
+    failed_over: tuple[str, ...] = Field(default=(), description="Providers that failed before this one was tried.")
+    queue_ms: int | None = Field(default=None, ge=0, description="From when it could have started until it did.")
+    cpu_s: float | None = Field(default=None, gt=0)
+    peak_memory_mb: float | None = Field(default=None, gt=0)
+    gpu_memory_mb: float | None = Field(default=None, gt=0)
+    definition_digest: str = Field(default="", description="Digest of the workflow definition it ran under.")
+
+    def as_json(self) -> str:
+        """One line; what is not known is left out."""
+        return self.model_dump_json(exclude_none=True)
+
+
+@upgrades(NodeEvent, 1)
+def _event_has_an_id(document: Document) -> Document:
+    return {**document, "event_id": digest_of(document)[:32]}
 
 
 class NodeRecord(Contract):
     """How a stored result came to be; kept in its manifest, outside its content."""
+
+    VERSION: ClassVar[int] = 2
 
     node_id: str
     provider: str
@@ -77,6 +111,15 @@ class NodeRecord(Contract):
     definition_digest: str = Field(default="", description="Digest of the workflow definition this was made under.")
     inputs: dict[str, str] = Field(default_factory=dict, description="node or upload -> digest of what was read of it.")
     previews: dict[str, Any] = Field(default_factory=dict, description="digest of an artifact -> its InspectionResult.")
+    switches: dict[str, Any] = Field(
+        default_factory=dict, description="What this run changed over the configuration: enabled, provider."
+    )
+    queue_ms: int | None = Field(default=None, ge=0, description="From when it could have started until it did.")
+
+
+@upgrades(NodeRecord, 1)
+def _record_ran_as_configured(document: Document) -> Document:
+    return document
 
 
 class NodeSummary(Model):

@@ -6,7 +6,7 @@ Shape only: substitution, overlays, provider options and origins are ``sparkle_d
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from contracts.base import Contract, Fidelity, Model
 from contracts.workflow import Name, Seconds
@@ -49,7 +49,46 @@ class Services(Model):
 
 
 class StdoutSink(Model):
+    """The output of `sparkle serve`: a JSON line per event, or a line for people."""
+
     kind: Literal["stdout"]
+    name: Name = "stdout"
+    style: Literal["json", "human"] = "json"
+
+
+class JsonLinesSink(Model):
+    kind: Literal["jsonl"]
+    name: Name = "jsonl"
+    path: str = Field(description="File that grows by a JSON line per event.")
+
+
+class PrometheusSink(Model):
+    """Counted and shown at ``/metrics`` of the status service, for a Prometheus server to scrape."""
+
+    kind: Literal["prometheus"]
+    name: Name = "prometheus"
+
+
+class BigQuerySink(Model):
+    """A table of events; it is made when it is not there, the dataset must be."""
+
+    kind: Literal["bigquery"]
+    name: Name = "bigquery"
+    project: str
+    dataset: str
+    table: Name = "node_events"
+    location: str | None = None
+
+
+Sink = Annotated[StdoutSink | JsonLinesSink | PrometheusSink | BigQuerySink, Field(discriminator="kind")]
+
+
+class EventSettings(Model):
+    """The spool: events wait there for the sinks."""
+
+    keep_bytes: SizeBytes = Field(
+        default=256 * 2**20, ge=2**20, description="The oldest events go beyond this, delivered or not."
+    )
 
 
 class Lane(Model):
@@ -66,10 +105,19 @@ class PlatformSettings(Model):
     store: StoreSettings
     uploads: UploadSettings
     services: Services
-    sinks: tuple[StdoutSink, ...] = Field(default=(), description="Where node events go, besides the event log.")
+    sinks: tuple[Sink, ...] = Field(default=(), description="Where node events are delivered.")
+    events: EventSettings = EventSettings()
     lanes: Lanes = Lanes()
     presenter: str = Field(description="The face when an upload brings none; a path inside the project.")
     language: str = Field(default="en", description="When an upload does not say.")
+
+    @field_validator("sinks")
+    @classmethod
+    def _have_names_of_their_own(cls, sinks: tuple[Sink, ...]) -> tuple[Sink, ...]:
+        names = [sink.name for sink in sinks]
+        if len(set(names)) < len(names):
+            raise ValueError(f"expected sinks with different names, got {', '.join(names)}; give one another `name`")
+        return sinks
 
 
 class ProfileSettings(Model):

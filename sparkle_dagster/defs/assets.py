@@ -23,8 +23,9 @@ from sparkle_dagster.execution.node_run import (
     failure_details,
     run_node,
 )
+from sparkle_dagster.observability.emitting import emit
 from sparkle_dagster.observability.progress import ProgressFile
-from sparkle_dagster.observability.sinks import emit_to_sinks
+from sparkle_dagster.observability.run_events import queue_ms
 from sparkle_dagster.workflow.graph import Node
 from sparkle_dagster.workspace import Workspace, this_workspace
 
@@ -103,9 +104,10 @@ def _materialize(
                 run_id=context.run_id,
                 code_version=code_version,
                 definition_digest=workspace.workflow.definition_digest,
-                emit=lambda event: emit_to_sinks(workspace.registry.settings.sinks, event),
+                emit=lambda event: emit(workspace, event),
                 progress=progress,
                 logger=context.log,
+                queue_ms=queue_ms(context, workspace, node),
             )
             switches = NodeSwitches(enabled=config.enabled, provider=config.provider)
             outcome = run_node(node, upload, inputs, registry, node_context, switches)

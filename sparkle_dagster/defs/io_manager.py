@@ -7,7 +7,8 @@ import dagster as dg
 from contracts.production import TaskResult
 from sparkle_dagster.defs.run_lock import hold_run
 from sparkle_dagster.execution.node_run import NodeOutcome
-from sparkle_dagster.observability.sinks import emit_to_sinks
+from sparkle_dagster.observability.emitting import emit
+from sparkle_dagster.observability.run_events import committed
 from sparkle_dagster.workspace import this_workspace
 
 
@@ -35,8 +36,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
             attempt_id=f"{context.run_id}:{context.step_key}",
         )
         context.add_output_metadata({"generation": dg.MetadataValue.int(manifest.generation)})
-        if obj.terminal is not None:
-            emit_to_sinks(this_workspace().registry.settings.sinks, obj.terminal)
+        emit(this_workspace(), obj.terminal or committed(obj, this_workspace(), str(context.asset_partition_key)))
 
     def load_input(self, context: dg.InputContext) -> TaskResult:
         """The newest committed result of the upstream asset, verified and upgraded to today's contract."""

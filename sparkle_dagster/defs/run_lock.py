@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import dagster as dg
 
+from sparkle_dagster.observability.run_events import told
 from sparkle_dagster.workspace import this_workspace
 
 _held: dict[str, int] = {}
@@ -64,7 +65,7 @@ def nobody_holds(path: Path) -> Generator[bool]:
 
 
 def holding(stock: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
-    """The same executor; the process that runs it holds the run's file."""
+    """The same executor; the process that runs it holds the run's file, and tells what becomes of each step."""
     create = stock.executor_creation_fn
     assert create is not None
     return dg.ExecutorDefinition(
@@ -90,7 +91,7 @@ class _HoldingExecutor(dg.Executor):
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         hold_run(this_workspace().settings.home, plan_context.run_id)
-        yield from self._stock.execute(plan_context, execution_plan)
+        yield from told(plan_context, execution_plan, self._stock.execute(plan_context, execution_plan))
 
     @property
     def retries(self):

@@ -9,7 +9,7 @@ The caller hands the outcome to the IO manager, which commits it, and then repor
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, get_args
@@ -17,7 +17,7 @@ from typing import Any, get_args
 from contracts.artifacts import ArtifactRef
 from contracts.base import digest_of, least
 from contracts.errors import ProviderError, SparkleError
-from contracts.events import Attempt, NodeEvent, NodeRecord, NodeStatus
+from contracts.events import Attempt, NodeEvent, NodeRecord, NodeStatus, Usage
 from contracts.production import ProductionSpec, TaskResult
 from contracts.upload import UploadResult
 from sparkle_dagster.registry.attempts import Outcome
@@ -35,6 +35,11 @@ class NodeSwitches:
 
     enabled: bool | None = None
     provider: str | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Those that were set."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,8 @@ class NodeContext:
     progress: Callable[[float, float, str], None]
     logger: logging.Logger
     """Takes what the provider logs and prints."""
+    queue_ms: int | None = None
+    """From when the node could have started until it did; None where nobody knows."""
 
 
 def data_version_of(result: TaskResult) -> str:
@@ -105,6 +112,7 @@ def run_node(
     attempts: list[Attempt] = []
 
     def event(status: NodeStatus, outcome: Outcome | None = None, error: Exception | None = None) -> NodeEvent:
+        usage = usage_of(attempts)
         return NodeEvent(
             node_id=node.id,
             provider=outcome.provider if outcome else (attempts[-1].provider if attempts else ""),
@@ -118,6 +126,14 @@ def run_node(
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             error=type(error).__name__ if error else "",
             message=str(error) if error else "",
+            fidelity=outcome.result.fidelity if outcome else None,
+            cache="miss" if outcome else None,
+            failed_over=_failed_over(attempts, outcome),
+            queue_ms=context.queue_ms,
+            definition_digest=context.definition_digest,
+            cpu_s=usage.cpu_s,
+            peak_memory_mb=usage.peak_memory_mb,
+            gpu_memory_mb=usage.gpu_memory_mb,
         )
 
     def on_attempt(attempt: Attempt) -> None:
@@ -163,6 +179,8 @@ def run_node(
         definition_digest=context.definition_digest,
         inputs=bound_versions(node, {"upload": upload, **results}),
         previews=outcome.inspections,
+        switches=switches.given,
+        queue_ms=context.queue_ms,
     )
     return NodeOutcome(outcome.result, record, data_version_of(outcome.result), event(status, outcome))
 
@@ -193,6 +211,23 @@ def failure_details(error: SparkleError) -> dict[str, Any]:
             items = getattr(error, name, ())
             details[name] = [item.model_dump(mode="json") for item in items]
     return details
+
+
+def usage_of(attempts: Sequence[Attempt]) -> Usage:
+    """CPU seconds of all attempts together, memory of the largest."""
+    measured = [attempt.usage for attempt in attempts]
+    return Usage(
+        cpu_s=sum(item.cpu_s or 0 for item in measured) or None,
+        peak_memory_mb=max((item.peak_memory_mb or 0 for item in measured), default=0) or None,
+        gpu_memory_mb=max((item.gpu_memory_mb or 0 for item in measured), default=0) or None,
+    )
+
+
+def _failed_over(attempts: Sequence[Attempt], outcome: Outcome | None) -> tuple[str, ...]:
+    """Providers that failed and were left behind."""
+    failed = dict.fromkeys(attempt.provider for attempt in attempts if attempt.error)
+    last = outcome.provider if outcome else (attempts[-1].provider if attempts else "")
+    return tuple(name for name in failed if name != last)
 
 
 def _elapsed_ms(started: float) -> int:

@@ -106,7 +106,16 @@ def _run(order: AttemptOrder, channel: Channel, folder: Path) -> dict[str, Any]:
     inspect = _inspector(order.inspector, store, context, folder) if order.inspector else None
     result, found = judge(answer, provider_class.result_type, request, order.provider.name, artifacts, inspect)
     inspections = {digest: inspection.model_dump(mode="json") for digest, inspection in found.items()}
-    return {"kind": "result", "result": result.model_dump(mode="json"), "inspections": inspections}
+    document = result.model_dump(mode="json")
+    return {"kind": "result", "result": document, "inspections": inspections, "gpu_memory_mb": _gpu_memory_mb()}
+
+
+def _gpu_memory_mb() -> float | None:
+    """MiB that torch held at its most in this process; None where it was not used on a GPU."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available() or not torch.cuda.is_initialized():
+        return None
+    return round(torch.cuda.max_memory_allocated() / 2**20, 1)
 
 
 def _inspector(spec: ProviderSpec, store: LocalArtifactStore, context: ProviderContext, folder: Path) -> Inspect:

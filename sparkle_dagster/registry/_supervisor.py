@@ -5,7 +5,8 @@
 Standard input carries the order as one line and then stays open: its end means that the platform is gone. The worker
 is forked, so that one interpreter's start serves both. When the worker has ended, the deadline (of the monotonic clock)
 has passed or the platform is gone, every descendant is killed, and one line on the answers' descriptor says how it was:
-``{"kind": "end", "reason": "ended|timeout|stopped", "exit_code": 0, "signal": 0, "left": 0}``.
+``{"kind": "end", "reason": "ended|timeout|stopped", "exit_code": 0, "signal": 0, "left": 0, "cpu_s": 1.5,
+"peak_memory_mb": 210.0}``.
 """
 
 import contextlib
@@ -144,7 +145,16 @@ class Supervisor:
 
     def _report(self, reason: str, left: int) -> None:
         code = os.waitstatus_to_exitcode(self._worker_status or 0)
-        end = {"kind": "end", "reason": reason, "exit_code": max(code, 0), "signal": max(-code, 0), "left": left}
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)  # of all descendants: they were reaped here
+        end = {
+            "kind": "end",
+            "reason": reason,
+            "exit_code": max(code, 0),
+            "signal": max(-code, 0),
+            "left": left,
+            "cpu_s": round(used.ru_utime + used.ru_stime, 3),
+            "peak_memory_mb": round(used.ru_maxrss / 1024, 1),
+        }
         with contextlib.suppress(OSError):
             # A killed worker may have left half a line.
             os.write(self._answers_fd, b"\n" + json.dumps(end).encode() + b"\n")

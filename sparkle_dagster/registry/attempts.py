@@ -28,14 +28,14 @@ from contracts.errors import (
     ProviderUnavailable,
     SparkleError,
 )
-from contracts.events import Attempt, Candidate
+from contracts.events import Attempt, Candidate, Usage
 from contracts.production import TaskRequest, TaskResult
 from contracts.workflow import RetrySpec
 from sparkle_dagster.registry.candidates import ProviderCandidate
 from sparkle_dagster.registry.supervised_tree import AttemptStopped
 
 Inspections = dict[str, dict[str, Any]]
-RunAttempt = Callable[[ProviderCandidate], tuple[TaskResult, Inspections]]
+RunAttempt = Callable[[ProviderCandidate], tuple[TaskResult, Inspections, Usage]]
 
 _LONGEST_DELAY_SECONDS = 3600.0
 _dice = random.SystemRandom()
@@ -150,23 +150,26 @@ class _Resolution:
                 raise AttemptStopped
             started = time.monotonic()
             try:
-                answer = self.run(candidate)
+                result, inspections, usage = self.run(candidate)
             except SparkleError as error:
-                self._record(candidate, number, started, error)
+                self._record(candidate, number, started, error, getattr(error, "usage", Usage()))
                 if number > self.policy.retries.max or not _is_worth_a_retry(error):
                     raise
             else:
-                self._record(candidate, number, started, None)
-                return answer
+                self._record(candidate, number, started, None, usage)
+                return result, inspections
         raise AssertionError  # counting does not end
 
-    def _record(self, candidate: ProviderCandidate, number: int, started: float, error: SparkleError | None) -> None:
+    def _record(
+        self, candidate: ProviderCandidate, number: int, started: float, error: SparkleError | None, usage: Usage
+    ) -> None:
         attempt = Attempt(
             provider=candidate.name,
             number=number,
             error=type(error).__name__ if error else "",
             message=str(error) if error else "",
             latency_ms=round((time.monotonic() - started) * 1000),
+            usage=usage,
         )
         self.attempts.append(attempt)
         if self.on_attempt is not None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from contracts.errors import ProviderCrashed, ProviderTimeout, SparkleError
+from contracts.events import Usage
 from sparkle_dagster.registry._supervisor import LOG_NAME
 from sparkle_dagster.registry.supervised_tree import SUPERVISOR_LOG_NAME, SupervisedTree
 from sparkle_dagster.registry.wire import AttemptOrder, error_from
@@ -38,6 +39,7 @@ class Answer:
 
     result: Message
     inspections: dict[str, Message]
+    usage: Usage
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def run_attempt(order: AttemptOrder, *, scratch: Path, timeout_seconds: float, l
         scratch: folder below which the attempt gets its own, removed afterwards.
 
     Raises:
-        SparkleError: as the provider raised it.
+        SparkleError: as the provider raised it; with the attribute ``usage``.
         ProviderTimeout, ProviderCrashed, ProviderFailed: it did not answer, or not as it must.
         AttemptStopped: ``listeners.stop`` was set.
     """
@@ -106,12 +108,19 @@ def _message(line: bytes) -> Message:
 
 
 def _answer(messages: dict[str, Message], order: AttemptOrder, timeout_seconds: float, log: str) -> Answer:
+    usage = _usage(messages)
     if "result" in messages:
-        return Answer(messages["result"]["result"], messages["result"]["inspections"])
+        return Answer(messages["result"]["result"], messages["result"]["inspections"], usage)
     error = _error(messages, _name(order), timeout_seconds, log)
+    vars(error).update(usage=usage)
     if log:
         error.add_note(f"{_name(order)} printed:\n{log}")
     raise error
+
+
+def _usage(messages: dict[str, Message]) -> Usage:
+    measured = {**messages.get("end", {}), **messages.get("result", {})}
+    return Usage.model_validate({name: measured.get(name) or None for name in Usage.model_fields})
 
 
 def _error(messages: dict[str, Message], name: str, timeout_seconds: float, log: str) -> SparkleError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import ContractViolation, ProviderFailed
-from contracts.events import Attempt
+from contracts.events import Attempt, Usage
 from contracts.production import TaskRequest, TaskResult
 from contracts.tasks import Task
 from sparkle_dagster.registry.attempts import AttemptPolicy, Inspections, Outcome, run_candidates
@@ -86,14 +86,14 @@ class ResolvedTask(Task[Any, Any]):
         listeners = Listeners(on_progress, logger or logging.getLogger("sparkle.provider"), stop)
         document = _document(request)
 
-        def run_once(candidate: ProviderCandidate) -> tuple[TaskResult, Inspections]:
+        def run_once(candidate: ProviderCandidate) -> tuple[TaskResult, Inspections, Usage]:
             answer = run_attempt(
                 self._order(candidate, document),
                 scratch=resolution.scratch,
                 timeout_seconds=resolution.timeout_seconds,
                 listeners=listeners,
             )
-            return _parsed(answer, resolution.task, candidate), answer.inspections
+            return _parsed(answer, resolution.task, candidate), answer.inspections, answer.usage
 
         return run_candidates(
             resolution.task.capability,
