@@ -1,23 +1,32 @@
 """kill -9 at seeded moments of real productions, and what became of them: a table, and exit code 1 at a broken promise.
 
-    python benchmarks/faults.py --count 50 --seed 1
+    python benchmarks/faults.py --count 50 --seed 1         about 80 minutes on two cores
 
-``--count`` kills of each kind: the process of a command, a provider, a run's worker, the daemon, the webserver.
+``--count`` kills of each kind: the process of a command, of a step, a provider, a run's worker, the daemon, the
+webserver. The commands' home and the served one are two, and go on beside each other. The table is kept as
+``benchmarks/results/faults.json`` with machine, commit and date.
 """
 
 import argparse
+import json
 import random
 import statistics
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.pipeline import circumstances
 from tests.faults.campaign import (
+    IN_COMMANDS,
     STARTED_AT_MOST_SECONDS,
     Kill,
     Server,
@@ -27,68 +36,104 @@ from tests.faults.campaign import (
     new_voice,
 )
 
+RESULTS = Path(__file__).parent / "results/faults.json"
+
+
+@dataclass
+class Campaign:
+    """Kills after which everything held, and what did not hold elsewhere."""
+
+    count: int
+    seed: int
+    started: float = field(default_factory=time.monotonic)
+    machine: dict[str, str] = field(default_factory=circumstances)
+    kills: list[Kill] = field(default_factory=list[Kill])
+    broken: list[str] = field(default_factory=list[str])
+
+    def in_commands(self, root: Path) -> None:
+        project = make_served_project(root)
+        production = project.sparkle("run", new_voice(project, "first", 0), "--profile", "draft")["production"]
+        for turn, moment in enumerate(moments(self.seed, self.count * len(IN_COMMANDS))):
+            target = IN_COMMANDS[turn % len(IN_COMMANDS)]
+            self.attempt(lambda target=target, moment=moment: [kill_in_command(project, production, target, moment)])
+
+    def in_services(self, root: Path) -> None:
+        chance = random.Random(self.seed)
+        with Server(make_served_project(root)) as server:
+            pairs = zip(moments(self.seed + 1, self.count), moments(self.seed + 2, self.count), strict=True)
+            for worker, services in pairs:
+                pause = chance.uniform(0, 0.2)  # Dagster ends the webserver some seconds after the daemon is lost
+                self.attempt(lambda a=worker, b=services, pause=pause: server.round(a, b, pause))
+
+    def attempt(self, make: Callable[[], list[Kill]]) -> None:
+        try:
+            for kill in make():
+                self.note(kill)
+        except AssertionError as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            self.broken.append(f"{Path(place.filename).name}:{place.lineno}: {place.line}: {error}")
+            print(f"BROKEN {self.broken[-1]}", flush=True)
+
+    def note(self, kill: Kill) -> None:
+        ended = f"ended after {kill.ended_after_seconds:5.1f} s"
+        print(f"  {kill.target:<10} {kill.moment!s:<26} {ended}, {kill.finished_by}", flush=True)
+        self.kills.append(kill)
+        self.keep()
+        if kill.target not in IN_COMMANDS and kill.ended_after_seconds >= STARTED_AT_MOST_SECONDS:
+            self.broken.append(f"{kill.target} at {kill.moment}: under way {kill.ended_after_seconds:.0f} s after it")
+
+    def keep(self) -> dict[str, dict[str, Any]]:
+        """The rows so far, also as a file: a campaign that is ended early has its say too."""
+        rows = table(self.kills)
+        result = {"count_wanted": self.count, "seed": self.seed, "minutes": round(self.minutes, 1), "kills": rows}
+        RESULTS.write_text(json.dumps({**result, "broken_promises": self.broken, **self.machine}, indent=1) + "\n")
+        return rows
+
+    @property
+    def minutes(self) -> float:
+        return (time.monotonic() - self.started) / 60
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        kills, broken = run_campaign(Path(folder) / "project", chosen.count, chosen.seed)
-    print(f"\n{chosen.count} of each kind, seed {chosen.seed}, {time.monotonic() - started:.0f} s\n")
-    print(table(kills))
-    for text in broken:
-        print(f"BROKEN {text}")
-    print(f"{len(kills)} kills hit, {len(broken)} promises broken")
-    return 1 if broken else 0
-
-
-def run_campaign(root: Path, count: int, seed: int) -> tuple[list[Kill], list[str]]:
-    """All kills of one home; (those after which everything held, what did not hold elsewhere)."""
-    kills: list[Kill] = []
-    broken: list[str] = []
-
-    def note(kill: Kill) -> None:
+    campaign = Campaign(chosen.count, chosen.seed)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as beside:
+        halves = [
+            beside.submit(campaign.in_commands, Path(folder) / "commands"),
+            beside.submit(campaign.in_services, Path(folder) / "services"),
+        ]
+        for half in halves:
+            half.result()
+    rows = campaign.keep()
+    minutes = campaign.minutes
+    print(f"\n{chosen.count} of each kind, seed {chosen.seed}, {minutes:.0f} min\n")
+    print(f"{'killed':<12}{'kills':>6}{'ended after: median':>21}{'longest':>9}   finished by")
+    for target, row in rows.items():
+        how = ", ".join(f"{way} {number}" for way, number in row["finished_by"].items())
         print(
-            f"  {kill.target:<10} {kill.moment!s:<26} ended after {kill.ended_after_seconds:5.1f} s, {kill.finished_by}"
+            f"{target:<12}{row['kills']:>6}{row['ended_after_median_seconds']:>19.1f} s"
+            f"{row['ended_after_longest_seconds']:>7.1f} s   {how}"
         )
-        kills.append(kill)
-        if kill.ended_after_seconds >= STARTED_AT_MOST_SECONDS:
-            broken.append(f"{kill.target} at {kill.moment}: under way {kill.ended_after_seconds:.0f} s after its end")
-
-    def attempt(make: Callable[[], list[Kill]]) -> None:
-        try:
-            for kill in make():
-                note(kill)
-        except AssertionError as error:
-            broken.append(str(error))
-
-    project = make_served_project(root)
-    production = project.sparkle("run", new_voice(project, "first", 0), "--profile", "draft")["production"]
-    chance = random.Random(seed)
-    for target in ("run", "provider"):
-        for moment in moments(seed, count):
-            attempt(lambda target=target, moment=moment: [kill_in_command(project, production, target, moment)])
-    with Server(project) as server:
-        for number, (first, second) in enumerate(zip(moments(seed + 1, count), moments(seed + 2, count), strict=True)):
-            pause = chance.uniform(0, 1.5)
-            attempt(
-                lambda number=number, first=first, second=second, pause=pause: server.round(
-                    number, first, second, pause
-                )
-            )
-    return kills, broken
+    for text in campaign.broken:
+        print(f"BROKEN {text}")
+    print(f"{len(campaign.kills)} kills hit, {len(campaign.broken)} promises broken")
+    return 1 if campaign.broken else 0
 
 
-def table(kills: list[Kill]) -> str:
-    lines = [f"{'killed':<12}{'kills':>6}{'ended after: median':>21}{'longest':>9}   finished by"]
+def table(kills: list[Kill]) -> dict[str, dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
     for target in dict.fromkeys(kill.target for kill in kills):
         ended = [kill.ended_after_seconds for kill in kills if kill.target == target]
-        ways = Counter(_way(kill) for kill in kills if kill.target == target)
-        how = ", ".join(f"{way} {count}" for way, count in ways.most_common())
-        lines.append(f"{target:<12}{len(ended):>6}{statistics.median(ended):>19.1f} s{max(ended):>7.1f} s   {how}")
-    return "\n".join(lines)
+        rows[target] = {
+            "kills": len(ended),
+            "ended_after_median_seconds": round(statistics.median(ended), 1),
+            "ended_after_longest_seconds": round(max(ended), 1),
+            "finished_by": dict(Counter(_way(kill) for kill in kills if kill.target == target).most_common()),
+        }
+    return rows
 
 
 def _way(kill: Kill) -> str:

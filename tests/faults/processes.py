@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 
 
 def wait_for(what: str, look: Callable[[], Found | None], *, every: float = 0.05) -> Found:
@@ -54,15 +55,15 @@ def below(pid: int, word: str) -> list[int]:
 
 
 def holders(path: Path) -> list[int]:
-    """Processes that have a file open."""
-    wanted = path.stat()
-    return [pid for pid in _all() if (wanted.st_dev, wanted.st_ino) in _open_files(pid)]
+    """Processes that hold a shared lock on a file; not those that only look whether somebody does."""
+    inode = path.stat().st_ino
+    return [pid for pid in _all() if any(re.search(rf"FLOCK .* READ .*:{inode} ", text) for text in _locks(pid))]
 
 
 def providers_of(home: Path) -> list[int]:
-    """Provider processes of an installation: the forked workers, not their supervisors."""
-    marked = [pid for pid in _all() if f"SPARKLE_ATTEMPT={home}" in _environment(pid)]
-    return [pid for pid in marked if _parent(pid) in marked]
+    """Provider processes of an installation: they work in folders of their own below its scratch folder."""
+    scratch = home / "scratch"
+    return [pid for pid in _all() if (place := _working_folder(pid)) and scratch in place.parent.parents]
 
 
 def _all() -> list[int]:
@@ -85,16 +86,17 @@ def _command(pid: int) -> str:
     return ""
 
 
-def _environment(pid: int) -> str:
+def _working_folder(pid: int) -> Path | None:
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
-    return ""
+        return Path(f"/proc/{pid}/cwd").readlink()
+    return None
 
 
-def _open_files(pid: int) -> set[tuple[int, int]]:
-    found: set[tuple[int, int]] = set()
+def _locks(pid: int) -> list[str]:
+    """What the kernel says of each of its open files, the locks on it among it."""
+    found: list[str] = []
     with contextlib.suppress(OSError):
-        for link in Path(f"/proc/{pid}/fd").iterdir():
+        for path in Path(f"/proc/{pid}/fdinfo").iterdir():
             with contextlib.suppress(OSError):
-                found.add(((status := link.stat()).st_dev, status.st_ino))
+                found.append(path.read_text())
     return found

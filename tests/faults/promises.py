@@ -47,6 +47,25 @@ def unended_runs(project: Project, production: str) -> list[dg.DagsterRun]:
     return [run for run in runs_of(project, production) if run.status in ACTIVE]
 
 
+def ended_at(project: Project, run_id: str) -> float:
+    """Seconds since the epoch; 0 while it has not ended."""
+    with project.instance() as instance:
+        record = instance.get_run_record_by_id(run_id)
+    return (record.end_time or 0.0) if record else 0.0
+
+
+def first_look(project: Project, *, after: float) -> float:
+    """When a daemon first looked for lost runs after a time, both in seconds since the epoch; 0 when none did."""
+    with project.instance() as instance:
+        states = [state for state in instance.all_instigator_state() if state.instigator_name == "lost_runs"]
+        ticks = [
+            tick.timestamp
+            for state in states
+            for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, after=after)
+        ]
+    return min(ticks, default=0.0)
+
+
 def finish(project: Project, production: str) -> str:
     """What a person does: look, and type the command that is shown; which it was, empty when none was needed."""
     shown = project.command("status", production)
