@@ -47,3 +47,7 @@ class LipSyncResult(TaskResult):
     mouth_curve: ArtifactRef | None = Field(
         default=None, description="MouthCurve that was intended, frame by frame; QA compares."
     )
+    before_mouth: ArtifactRef | None = Field(
+        default=None,
+        description="The aligned video's frames before a mouth was drawn, at reduced size; QA compares the rest.",
+    )

@@ -54,6 +54,12 @@ class Face:
         box = self.box
         return replace(self, box=Box(x=box.x + right_px, y=box.y + down_px, width=box.width, height=box.height))
 
+    def scaled(self, factor: float) -> "Face":
+        """As seen in the picture enlarged by ``factor``; to the pixel."""
+        side = max(1, round(self.box.width * factor))
+        x, y = (round(place * factor - side / 2) for place in self.centre)
+        return replace(self, box=Box(x=x, y=y, width=side, height=side))
+
 
 def find_faces(bgr: Image) -> list[Face]:
     """All faces seen, largest first; at most one per place.

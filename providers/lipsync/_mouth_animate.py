@@ -4,33 +4,37 @@ import io
 from pathlib import Path
 
 from contracts.base import Fidelity, canonical_json
-from contracts.context import ProviderContext
+from contracts.context import Progress, ProviderContext
 from contracts.errors import ProviderRejected
 from contracts.lipsync import LipSyncMetrics, LipSyncRequest, LipSyncResult
 from providers._media.opening import sniff
 from providers._media.probe import probe
 from providers.lipsync._mouth_drive import MouthDrive
+from providers.lipsync._mouth_life import LifeOptions
 from providers.lipsync._mouth_photo import render_photo
-from providers.lipsync._mouth_rendered import NothingToAnimate, Rendered
+from providers.lipsync._mouth_rendered import Files, NothingToAnimate, Rendered
 from providers.lipsync._mouth_shots import ranges
 from providers.lipsync._mouth_video import output_fps, render_video
 
 PROVIDER = "mouth_warp"
 
 
-def animate(request: LipSyncRequest, context: ProviderContext, lead_seconds: float) -> LipSyncResult:
+def animate(request: LipSyncRequest, context: ProviderContext, lead_seconds: float, life: LifeOptions) -> LipSyncResult:
     """See ``MouthWarpProvider.run``."""
     face = context.artifacts.fetch(request.video_stub)
     is_photo = sniff(face) == "picture"
     fps = request.production.profile.fps if is_photo else _video_fps(face, request)
     drive = MouthDrive(request, context.artifacts, fps, lead_seconds)
-    target = context.temp_dir / "aligned.mp4"
+    files = Files(context.temp_dir)
     try:
-        rendered = _rendered(face, target, drive, request, context, is_photo=is_photo)
+        if is_photo:
+            rendered = _from_photo(face, files, drive, request, life, context.progress)
+        else:
+            rendered = render_video(face, files, drive, request, context.progress)
     except NothingToAnimate as nothing:
         return _handed_on(request, str(nothing))
-    video = context.artifacts.put(target, "video/mp4")
-    target.unlink()
+    video, before = (context.artifacts.put(file, "video/mp4") for file in (files.aligned, files.before))
+    files.remove()
     curve = canonical_json(drive.curve(rendered.openings).model_dump(mode="json"))
     untouched = ranges(rendered.reasons)
     return LipSyncResult(
@@ -47,6 +51,7 @@ def animate(request: LipSyncRequest, context: ProviderContext, lead_seconds: flo
         ),
         untouched=untouched,
         mouth_curve=context.artifacts.put(io.BytesIO(curve), "application/json"),
+        before_mouth=before,
     )
 
 
@@ -57,23 +62,11 @@ def _video_fps(face: Path, request: LipSyncRequest) -> float:
     return output_fps(media.video, request.production.profile)
 
 
-def _rendered(
-    face: Path, target: Path, drive: MouthDrive, request: LipSyncRequest, context: ProviderContext, *, is_photo: bool
+def _from_photo(
+    face: Path, files: Files, drive: MouthDrive, request: LipSyncRequest, life: LifeOptions, progress: Progress
 ) -> Rendered:
-    profile = request.production.profile
-    if not is_photo:
-        return render_video(
-            face,
-            target,
-            drive,
-            profile,
-            request.speaker,
-            request.no_face_policy,
-            context.temp_dir,
-            context.progress,
-        )
     try:
-        return render_photo(face, target, drive, profile, request.speaker, context.progress)
+        return render_photo(face, files, drive, request, life, progress)
     except NothingToAnimate as nothing:
         if request.no_face_policy == "fail":
             raise ProviderRejected(

@@ -34,6 +34,8 @@ class MouthDrive:
         self.duration_seconds = len(samples) / SAMPLE_RATE_HZ
         self.fps = fps
         self.motion, self.origin = _motion(request, artifacts, samples, fps, lead_seconds)
+        self.is_partial = bool(request.segments)
+        """Only some stretches are to be animated."""
         self.strengths = strengths(request.segments, self.frame_count, fps)
 
     @property

@@ -1,53 +1,89 @@
-"""A talking video from a photo."""
+"""A talking video from a photo: the mouth speaks, and the rest is alive."""
 
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from contracts.context import Progress
-from contracts.production import DeliveryProfile
+from contracts.lipsync import LipSyncRequest
 from providers._media.encode import VideoWriter
-from providers._media.faces import Image, choose_face, find_faces
+from providers._media.eye_landmarks import locate_eyes
+from providers._media.faces import Face, Image, choose_face, find_faces
 from providers._media.frames import read_picture
 from providers._media.mouth_landmarks import MouthLandmarks, locate_mouth
+from providers.lipsync._mouth_before import BeforeWriter, before_size
 from providers.lipsync._mouth_compose import paint_region
 from providers.lipsync._mouth_drive import MouthDrive
-from providers.lipsync._mouth_rendered import OUTSIDE_SEGMENTS, NothingToAnimate, Rendered
+from providers.lipsync._mouth_life import LifeOptions, LivingPhoto, life_curves
+from providers.lipsync._mouth_rendered import OUTSIDE_SEGMENTS, Files, NothingToAnimate, Rendered
 from providers.lipsync._mouth_rig import MouthRig
+
+FRONTAL = 0.9
+"""Confidence in the mouth from which the eyes may blink: a lid drawn beside the eye is worse than none."""
 
 
 def render_photo(
-    picture: Path,
-    target: Path,
-    drive: MouthDrive,
-    profile: DeliveryProfile,
-    speaker: int | None,
-    progress: Progress,
+    picture: Path, files: Files, drive: MouthDrive, request: LipSyncRequest, life: LifeOptions, progress: Progress
 ) -> Rendered:
-    """Write ``target``: exactly the sound's length, long side at most the profile's.
+    """Write ``files``: exactly the sound's length, long side at most the profile's.
+
+    A photo lives only when all of it is to be animated: outside of chosen stretches it is shown as it came.
 
     Raises:
         NothingToAnimate: no face, or no mouth that can be trusted.
     """
+    profile = request.production.profile
     still = read_picture(picture, max_long_side=profile.max_long_side)
-    mouth = _trusted_mouth(still, speaker)
-    rig = MouthRig(still, mouth)
+    face, mouth = _trusted_mouth(still, request.speaker)
+    if drive.is_partial:
+        life = LifeOptions(sway=False, breathing=False, blinks=False)
+    painter = PhotoPainter(still, face, mouth, drive, life)
+    quiet = painter.without_mouth(before_size(still.shape))
     openings: list[float] = []
-    reasons: list[str] = []
     height, width = still.shape[:2]
-    with VideoWriter(target, width=width, height=height, fps=drive.fps, profile=profile) as writer:
+    with (
+        VideoWriter(files.aligned, width=width, height=height, fps=drive.fps, profile=profile) as writer,
+        BeforeWriter(files.before, still.shape, drive.fps, profile) as before_writer,
+    ):
         for index in range(drive.frame_count):
-            strength = float(drive.strengths[index])
-            frame, opening = still, 0.0
-            if strength > 0:
-                frame = still.copy()
-                opening = paint_region(frame, rig, drive.pose(index), strength)
+            frame, opening = painter.frame(index)
             writer.write(frame)
+            before_writer.write(quiet.frame(index))
             openings.append(opening)
-            reasons.append("" if strength > 0 else OUTSIDE_SEGMENTS)
             progress(index + 1, drive.frame_count, "animating the photo")
+    reasons = ["" if strength > 0 else OUTSIDE_SEGMENTS for strength in drive.strengths]
     return Rendered(openings, reasons, mouth.confidence)
 
 
-def _trusted_mouth(still: Image, speaker: int | None) -> MouthLandmarks:
+class PhotoPainter:
+    """Frames of one photo, in any order."""
+
+    def __init__(self, still: Image, face: Face, mouth: MouthLandmarks, drive: MouthDrive, life: LifeOptions) -> None:
+        self._still = still
+        self._face = face
+        self._drive = drive
+        self._eyes = locate_eyes(still, face) if life.blinks and mouth.confidence >= FRONTAL else None
+        self._curves = life_curves(still, drive.frame_count, drive.fps, life)
+        self._life = LivingPhoto(still, face, self._eyes, self._curves)
+        self._rig = MouthRig(still, mouth)
+
+    def frame(self, index: int) -> tuple[Image, float]:
+        """uint8 (H, W, 3), and the opening that is shown, 0..1."""
+        picture = self._life.with_lids(index)
+        strength = float(self._drive.strengths[index])
+        opening = paint_region(picture, self._rig, self._drive.pose(index), strength) if strength > 0 else 0.0
+        return self._life.moved(picture, index), opening
+
+    def without_mouth(self, size: tuple[int, int]) -> LivingPhoto:
+        """The same photo, as alive, that does not speak; ``size`` (width, height) in proportion."""
+        scale = size[0] / self._still.shape[1]
+        still = np.asarray(cv2.resize(self._still, size, interpolation=cv2.INTER_AREA), np.uint8)
+        eyes = (self._eyes[0].scaled(scale), self._eyes[1].scaled(scale)) if self._eyes else None
+        return LivingPhoto(still, self._face.scaled(scale), eyes, self._curves)
+
+
+def _trusted_mouth(still: Image, speaker: int | None) -> tuple[Face, MouthLandmarks]:
     faces = find_faces(still)
     face = choose_face(faces, speaker)
     if face is None:
@@ -58,4 +94,4 @@ def _trusted_mouth(still: Image, speaker: int | None) -> MouthLandmarks:
         raise NothingToAnimate("the mouth is not found")
     if not mouth.is_sure:
         raise NothingToAnimate(mouth.doubt)
-    return mouth
+    return face, mouth

@@ -7,15 +7,16 @@ from pathlib import Path
 from contracts.artifacts import VideoInfo
 from contracts.context import Progress
 from contracts.errors import ProviderRejected
-from contracts.lipsync import NoFacePolicy
+from contracts.lipsync import LipSyncRequest, NoFacePolicy
 from contracts.production import DeliveryProfile
 from providers._media.encode import VideoWriter
 from providers._media.faces import Image
 from providers._media.frames import Frame, read_frames
+from providers.lipsync._mouth_before import BeforeWriter
 from providers.lipsync._mouth_compose import MouthComposer
 from providers.lipsync._mouth_drive import MouthDrive
 from providers.lipsync._mouth_pingpong import played_frames, played_indices
-from providers.lipsync._mouth_rendered import OUTSIDE_SEGMENTS, NothingToAnimate, Rendered
+from providers.lipsync._mouth_rendered import OUTSIDE_SEGMENTS, Files, NothingToAnimate, Rendered
 from providers.lipsync._mouth_shots import Shot, Survey, ranges, survey
 
 LOWEST_FPS = 12.0  # a slower video cannot show speech; it is brought to the profile's rate
@@ -32,22 +33,14 @@ def output_fps(video: VideoInfo, profile: DeliveryProfile) -> float:
     return float(nearest) if abs(video.fps - nearest) < 0.01 else round(video.fps, 3)
 
 
-def render_video(
-    video: Path,
-    target: Path,
-    drive: MouthDrive,
-    profile: DeliveryProfile,
-    speaker: int | None,
-    policy: NoFacePolicy,
-    temp_dir: Path,
-    progress: Progress,
-) -> Rendered:
-    """Write ``target``: exactly the sound's length; a longer video is cut, a shorter one goes back and forth.
+def render_video(video: Path, files: Files, drive: MouthDrive, request: LipSyncRequest, progress: Progress) -> Rendered:
+    """Write ``files``: exactly the sound's length; a longer video is cut, a shorter one goes back and forth.
 
     Raises:
         NothingToAnimate: no frame can be animated.
         ProviderRejected: the policy is ``fail`` and some frame cannot.
     """
+    profile, policy = request.production.profile, request.no_face_policy
 
     def frames() -> Iterator[Frame]:
         source = read_frames(video, fps=drive.fps, max_long_side=profile.max_long_side)
@@ -58,14 +51,19 @@ def render_video(
             progress(SURVEY_SHARE * min(1.0, (frame.index + 1) / drive.frame_count), 1.0, "following the face")
             yield frame
 
-    seen = survey(watched(), speaker)
+    seen = survey(watched(), request.speaker)
     played = list(played_indices(seen.frame_count, drive.frame_count))
     reasons = [_reason(seen.reasons[source], float(drive.strengths[place])) for place, source in enumerate(played)]
     _check(reasons, policy, drive.fps)
     painter = _Painter(seen, drive, reasons, hold=policy == "hold_last")
-    with VideoWriter(target, width=seen.width, height=seen.height, fps=drive.fps, profile=profile) as writer:
-        for place, (source, bgr) in enumerate(played_frames(frames(), seen.frame_count, drive.frame_count, temp_dir)):
+    shown = played_frames(frames(), seen.frame_count, drive.frame_count, files.folder)
+    with (
+        VideoWriter(files.aligned, width=seen.width, height=seen.height, fps=drive.fps, profile=profile) as writer,
+        BeforeWriter(files.before, (seen.height, seen.width), drive.fps, profile) as before,
+    ):
+        for place, (source, bgr) in enumerate(shown):
             writer.write(painter.paint(place, source, bgr))
+            before.write(bgr)
             progress(SURVEY_SHARE + (1 - SURVEY_SHARE) * (place + 1) / drive.frame_count, 1.0, "animating the video")
     return Rendered(painter.openings, reasons, seen.confidence)
 

@@ -16,6 +16,9 @@ class MouthWarpProvider(LipSyncTask):
 
     class Options(LipSyncTask.Options):
         lead_ms: float = Field(default=30.0, ge=-200, le=200, description="How far the lips run ahead of the sound.")
+        blinks: bool = Field(default=True, description="A photo blinks where its eyes are seen open.")
+        sway: bool = Field(default=True, description="A photo's head sways by a hundredth of its width.")
+        breathing: bool = Field(default=True, description="A photo's chest rises and falls.")
 
     def run(self, request: LipSyncRequest) -> LipSyncResult:
         """Animate what can be animated; hand the face on, labelled, when nothing can.
@@ -24,6 +27,8 @@ class MouthWarpProvider(LipSyncTask):
             ProviderRejected: voice or face cannot be read, or a face is missing and ``no_face_policy`` is ``fail``.
         """
         from providers.lipsync._mouth_animate import animate
+        from providers.lipsync._mouth_life import LifeOptions
 
         options = cast(MouthWarpProvider.Options, self.options)
-        return animate(request, self.context, options.lead_ms / 1000)
+        life = LifeOptions(sway=options.sway, breathing=options.breathing, blinks=options.blinks)
+        return animate(request, self.context, options.lead_ms / 1000, life)

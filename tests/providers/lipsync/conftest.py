@@ -31,5 +31,11 @@ def ask(put: Callable[[Path], ArtifactRef], voice: Path) -> Callable[..., LipSyn
 
 
 @pytest.fixture
-def animate(context: ProviderContext) -> Callable[[LipSyncRequest], LipSyncResult]:
-    return MouthWarpProvider(MouthWarpProvider.Options(), context).run
+def animate(context: ProviderContext) -> Callable[..., LipSyncResult]:
+    """Run the provider on a request; options by keyword. Photos stand still unless told to live."""
+
+    def run(request: LipSyncRequest, **options: Any) -> LipSyncResult:
+        still = {"sway": False, "breathing": False, "blinks": False}
+        return MouthWarpProvider(MouthWarpProvider.Options(**{**still, **options}), context).run(request)
+
+    return run
