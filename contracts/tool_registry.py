@@ -4,9 +4,9 @@ Shape only: substitution, overlays, provider options and origins are ``sparkle_d
 """
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from contracts.base import Contract, Fidelity, Model
 from contracts.workflow import Name, Seconds
@@ -27,9 +27,32 @@ def _size(value: object) -> object:
 SizeBytes = Annotated[int, BeforeValidator(_size, json_schema_input_type=int | str)]
 
 
+_BUCKET = r"^([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])?$"
+_PREFIX = r"^([A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*/?)?$"
+
+
 class StoreSettings(Model):
-    kind: Literal["local"] = "local"
-    root: str = Field(description="Directory of the artifact store.")
+    """``local``: files below ``root``. ``gcs``: objects in a bucket, and this machine's copies below ``root``."""
+
+    kind: Literal["local", "gcs"] = "local"
+    root: str = Field(description="Directory of the artifact store; of a bucket store, of this machine's copies.")
+    bucket: str = Field(default="", pattern=_BUCKET, description="gcs: name of the bucket.")
+    prefix: str = Field(default="", pattern=_PREFIX, description="gcs: folder of the store in the bucket.")
+    project: str | None = Field(default=None, description="gcs: the cloud project; default: of the credentials.")
+    client: str = Field(
+        default="dagster_gcp:GCSResource",
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        description="gcs: module:Class of the Dagster resource whose get_client() reaches the bucket.",
+    )
+    deadline_s: Seconds = Field(
+        default=300.0, gt=0, description="gcs: one request is repeated up to this time, then it failed."
+    )
+
+    @model_validator(mode="after")
+    def _names_its_bucket(self) -> Self:
+        if self.kind == "gcs" and not self.bucket:
+            raise ValueError("expected the name of a bucket with kind: gcs, got none")
+        return self
 
 
 class UploadSettings(Model):

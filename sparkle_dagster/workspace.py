@@ -10,7 +10,7 @@ from contracts.errors import ConfigError
 from contracts.events import NodeRecord
 from contracts.production import TaskResult
 from contracts.upload import UploadResult
-from sparkle_dagster.artifacts.local import LocalArtifactStore
+from sparkle_dagster.artifacts.store import ArtifactStore
 from sparkle_dagster.registry.provider_registry import ProviderRegistry
 from sparkle_dagster.settings import Settings, load_settings
 from sparkle_dagster.workflow.graph import Workflow
@@ -26,7 +26,7 @@ class Workspace:
     workflow: Workflow
 
     @cached_property
-    def store(self) -> LocalArtifactStore:
+    def store(self) -> ArtifactStore:
         return self.registry.store()
 
     @property

@@ -19,7 +19,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -48,6 +48,10 @@ class PrivateFile:
             if written <= 0:
                 raise OSError(errno.EIO, "the disk took no bytes", str(self.path))
             view = view[written:]
+
+    def stream(self) -> BinaryIO:
+        """To write and read by; closing it leaves the file open."""
+        return os.fdopen(self.fd, "r+b", closefd=False)
 
     def seal(self) -> None:
         os.fchmod(self.fd, 0o444)

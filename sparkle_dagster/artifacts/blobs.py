@@ -23,9 +23,7 @@ class BlobArea:
         """Store the bytes durably. Returns digest and size in bytes."""
         with _durable.PrivateFile(self._layout.incoming) as private:
             digest, size_bytes = _fill(private, source, limit_bytes)
-            private.seal()
-            with _durable.locked(self._layout.gc_lock):
-                self._publish(private, digest)
+            self.publish(private, digest)
         return digest, size_bytes
 
     def has(self, digest: str) -> bool:
@@ -55,6 +53,12 @@ class BlobArea:
             raise
         return fd, size_bytes
 
+    def check(self, digest: str) -> int:
+        """Read all bytes and compare; the size in bytes. Raises: ArtifactMissing, ArtifactCorrupt."""
+        fd, size_bytes = self.open_verified(digest)
+        _reading.close(fd)
+        return size_bytes
+
     def copy_out(self, digest: str, directory: Path) -> tuple[Path, int]:
         """A verified read-only copy in ``directory``, and the size in bytes. A whole earlier copy is used again.
 
@@ -81,6 +85,12 @@ class BlobArea:
             _reading.close(source_fd)
         _reading.close(self.open_verified(digest)[0])  # raises when the stored bytes are the wrong ones
         raise ArtifactError(f"sha256:{digest}: the copy at {directory} differs from the store; check that disk")
+
+    def publish(self, private: _durable.PrivateFile, digest: str) -> None:
+        """Make a private file's bytes the stored ones, durably."""
+        private.seal()
+        with _durable.locked(self._layout.gc_lock):
+            self._publish(private, digest)
 
     def _publish(self, private: _durable.PrivateFile, digest: str) -> None:
         path = self._layout.blob(digest)

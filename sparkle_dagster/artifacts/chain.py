@@ -1,15 +1,16 @@
-"""Generations of keys: ``refs/<key>/@<n>``, one manifest each. The link of a manifest is the one commit point."""
+"""Generations of keys: one manifest each, ``@<n>``. Making a manifest is the one commit point.
+
+Not here: where manifests are (``local_refs``, ``gcs``).
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from contracts.errors import ArtifactConflict, ArtifactCorrupt, ArtifactMissing, ContractViolation, SparkleError
-from sparkle_dagster.artifacts import _durable, _reading
-from sparkle_dagster.artifacts.blobs import BlobArea
-from sparkle_dagster.artifacts.keys import Layout, checked_key
+from sparkle_dagster.artifacts.keys import checked_key
 from sparkle_dagster.artifacts.manifests import Manifest, blobs_of, decoded, encoded, plain_document, why_lost
 
 _GENERATION = re.compile(r"@([1-9][0-9]{0,17})")
@@ -17,29 +18,49 @@ _LOOK_BACK = 32
 """Generations searched for an earlier commit of the same attempt."""
 
 
+class RefArea(Protocol):
+    """Where the manifests of one workspace are."""
+
+    def committing(self, digests: Iterable[str]) -> AbstractContextManager[list[str]]:
+        """What is stored of ``digests`` stays stored inside; gives those that are not."""
+        ...
+
+    def prepare(self, key: str) -> None: ...
+    def names(self, key: str) -> list[str]: ...
+    def read(self, key: str, name: str) -> bytes: ...
+    def create(self, key: str, name: str, data: bytes) -> bool: ...
+    def settle(self, key: str) -> None: ...
+    def keys(self, prefix: str) -> Iterator[tuple[str, list[str]]]: ...
+
+
 class GenerationChain:
     """Every key of one workspace."""
 
-    def __init__(self, layout: Layout, blobs: BlobArea) -> None:
-        self._layout = layout
-        self._blobs = blobs
+    def __init__(self, workspace: str, refs: RefArea) -> None:
+        self._workspace = workspace
+        self._refs = refs
 
     def commit(self, key: str, document: dict[str, Any], attempt_id: str, expect_generation: int | None) -> Manifest:
-        plain = plain_document(document)
-        directory = self._directory(key)
-        with _durable.locked(self._layout.gc_lock):  # no sweep between the check of the blobs and the link
+        plain, key = plain_document(document), checked_key(key)
+        digests = blobs_of(plain)
+        with self._refs.committing(digests) as missing:
+            if missing:
+                raise ArtifactMissing(
+                    f"{key}: the document refers to bytes that are not stored: "
+                    f"{', '.join(f'sha256:{digest}' for digest in missing)}; put them first, then commit"
+                )
             draft = Manifest.parse(
                 {
-                    "workspace": self._layout.home.name,
+                    "workspace": self._workspace,
                     "key": key,
                     "generation": 1,
                     "document": plain,
                     "attempt_id": attempt_id,
-                    "blobs": self._present_blobs(key, plain),
+                    "blobs": digests,
                     "committed_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 }
             )
-            self._make(directory)
+            self._refs.prepare(key)
             newest = max(self.generations(key), default=0)
             if expect_generation is None:
                 return self._commit_next(draft, newest)
@@ -50,7 +71,7 @@ class GenerationChain:
         for generation in range(newest, max(newest - _LOOK_BACK, 0), -1):
             earlier = self._readable(draft.key, generation)
             if earlier is not None and earlier.is_same_commit(draft):
-                _durable.sync_directory(self._directory(draft.key))
+                self._refs.settle(draft.key)
                 return earlier
         generation = newest + 1
         while True:
@@ -61,11 +82,8 @@ class GenerationChain:
 
     def _commit_as(self, draft: Manifest, generation: int) -> Manifest:
         manifest = draft.model_copy(update={"generation": generation})
-        with _durable.PrivateFile(self._layout.incoming) as private:
-            private.write(encoded(manifest.model_dump(mode="json")))
-            private.seal()
-            if private.publish(self._directory(draft.key) / f"@{generation}"):
-                return manifest
+        if self._refs.create(draft.key, f"@{generation}", encoded(manifest.model_dump(mode="json"))):
+            return manifest
         winner = self._readable(draft.key, generation)
         if winner is not None and winner.is_same_commit(draft):
             return winner
@@ -79,8 +97,7 @@ class GenerationChain:
             generation = max(self.generations(key), default=0)
         place = f"{key} @{generation}"
         try:
-            with _reading.reading(self._directory(key) / f"@{generation}") as fd:
-                data = b"".join(_reading.blocks(fd))
+            data = self._refs.read(checked_key(key), f"@{generation}")
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ArtifactMissing(f"{self._unknown(key, generation)}; run what makes it") from error
         try:
@@ -91,47 +108,25 @@ class GenerationChain:
             raise ArtifactMissing(f"{place}: {why}; run again what makes it: a new generation will follow this one")
         manifest = Manifest.parse(body)
         found = (manifest.workspace, manifest.key, manifest.generation)
-        if found != (self._layout.home.name, key, generation):
+        if found != (self._workspace, key, generation):
             raise ArtifactCorrupt(f"{place}: the manifest that lies there is of {found}; run again what makes it")
         return manifest
 
     def generations(self, key: str) -> tuple[int, ...]:
-        names = _reading.names_in(self._directory(key))
-        return tuple(sorted(int(match[1]) for match in map(_GENERATION.fullmatch, names) if match))
+        return _numbers(self._refs.names(checked_key(key)))
+
+    def first(self, key: str) -> int:
+        """The lowest number that must be there, 1 where nothing was removed on purpose."""
+        return 1
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """Sorted; whole parts of the prefix choose where to look."""
-        parent, _, start = prefix.rpartition("/")
-        base = self._directory(parent) if parent else self._layout.refs
-        for name in _reading.names_in(base):
-            if name.startswith(start):
-                yield from self._keys_below(f"{parent}/{name}" if parent else name, base / name)
-
-    def _keys_below(self, key: str, directory: Path) -> Iterator[str]:
-        names = _reading.names_in(directory)
-        if any(_GENERATION.fullmatch(name) for name in names):
-            yield key
-        for name in names:
-            if not name.startswith("@"):
-                yield from self._keys_below(f"{key}/{name}", directory / name)
-
-    def _directory(self, key: str) -> Path:
-        return self._layout.refs / checked_key(key)
-
-    def _make(self, directory: Path) -> None:
-        for parent in reversed(directory.relative_to(self._layout.refs).parents[:-1]):
-            _durable.make_directory(self._layout.refs / parent)
-        _durable.make_directory(directory)
-
-    def _present_blobs(self, key: str, document: dict[str, Any]) -> tuple[str, ...]:
-        digests = blobs_of(document)
-        missing = [digest for digest in digests if not self._blobs.has(digest)]
-        if missing:
-            raise ArtifactMissing(
-                f"{key}: the document refers to bytes that are not stored: "
-                f"{', '.join(f'sha256:{digest}' for digest in missing)}; put them first, then commit"
-            )
-        return digests
+        """Sorted."""
+        parent = prefix.rpartition("/")[0]
+        if parent:
+            checked_key(parent)
+        for key, names in self._refs.keys(prefix):
+            if _numbers(names):
+                yield key
 
     def _readable(self, key: str, generation: int) -> Manifest | None:
         try:
@@ -144,6 +139,10 @@ class GenerationChain:
         if not known:
             return f"{key}: nothing was committed under this key"
         return f"{key}: expected generation {generation}, got {', '.join(map(str, known[-5:]))} as the last ones"
+
+
+def _numbers(names: Iterable[str]) -> tuple[int, ...]:
+    return tuple(sorted(int(match[1]) for match in map(_GENERATION.fullmatch, names) if match))
 
 
 def _check_expected(key: str, newest: int, expected: int) -> None:

@@ -28,15 +28,12 @@ def fsck(
 
     Examples:  sparkle fsck      sparkle fsck --repair      sparkle fsck --repair --from originals
     """
-    from sparkle_dagster.artifacts.fsck import check_store
     from sparkle_dagster.workspace import this_workspace
 
     workspace = this_workspace()
     sources = kept_uploads(workspace, from_) if repair else ()
     with _bar() as progress:
-        report = check_store(
-            workspace.store.root, workspace.store.workspace, repair=repair, sources=sources, progress=progress
-        )
+        report = workspace.store.check(repair=repair, sources=sources, progress=progress)
     commands = commands_for(workspace, report.findings)
     if json_output:
         print_json({"sound": report.is_sound, **report.model_dump(mode="json"), "commands": commands})

@@ -19,7 +19,7 @@ from contracts.media import InspectionRequest, InspectionResult
 from contracts.production import DeliveryProfile
 from contracts.tool_registry import CapabilitySettings, PlatformSettings
 from contracts.workflow import RetrySpec
-from sparkle_dagster.artifacts.local import LocalArtifactStore
+from sparkle_dagster.artifacts.store import ArtifactStore
 from sparkle_dagster.registry.attempts import AttemptPolicy
 from sparkle_dagster.registry.candidates import NO_OP, ProviderCandidate, ProviderCatalog
 from sparkle_dagster.registry.config import RegistryConfig, load_config
@@ -27,6 +27,7 @@ from sparkle_dagster.registry.discovery import AnyTask, registered_tasks
 from sparkle_dagster.registry.layers import Origin, among
 from sparkle_dagster.registry.report import CapabilityReport, report_capability
 from sparkle_dagster.registry.resolved_task import Resolution, ResolvedTask, resolved_task
+from sparkle_dagster.registry.stores import open_store
 from sparkle_dagster.registry.wire import ModelSpec, ProviderSpec
 from sparkle_dagster.settings import Settings, load_settings
 from sparkle_dagster.yaml_file import ValuePath
@@ -92,9 +93,9 @@ class ProviderRegistry:
         """The file and line that set a value, such as ``lipsync.enabled``."""
         return self.config.explain(path)
 
-    def store(self) -> LocalArtifactStore:
+    def store(self) -> ArtifactStore:
         """This workspace's artifacts."""
-        return LocalArtifactStore(Path(self.settings.store.root), self.workspace)
+        return open_store(self.settings.store, self.workspace)
 
     def task(self, capability: str) -> type[AnyTask]:
         """The capability's task class. Raises: ConfigError: no such capability."""
@@ -209,8 +210,7 @@ class ProviderRegistry:
             policy=policy,
             timeout_seconds=timeout_seconds or DEFAULT_TIMEOUT_SECONDS,
             inspector=None if capability == INSPECTION else self._inspector(),
-            store_root=Path(self.settings.store.root),
-            workspace=self.workspace,
+            store=self.store(),
             models=self._models(),
             scratch=self.project_settings.home / "scratch",
         )

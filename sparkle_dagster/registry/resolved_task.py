@@ -12,6 +12,9 @@ from contracts.errors import ContractViolation, ProviderFailed
 from contracts.events import Attempt, Usage
 from contracts.production import TaskRequest, TaskResult
 from contracts.tasks import Task
+from sparkle_dagster.artifacts.manifests import blobs_of
+from sparkle_dagster.artifacts.store import ArtifactStore
+from sparkle_dagster.registry.artifact_refs import find_refs
 from sparkle_dagster.registry.attempts import AttemptPolicy, Inspections, Outcome, run_candidates
 from sparkle_dagster.registry.candidates import ProviderCandidate
 from sparkle_dagster.registry.discovery import AnyTask
@@ -28,8 +31,7 @@ class Resolution:
     policy: AttemptPolicy
     timeout_seconds: float
     inspector: ProviderSpec | None
-    store_root: Path
-    workspace: str
+    store: ArtifactStore
     models: dict[str, ModelSpec]
     scratch: Path
 
@@ -87,13 +89,16 @@ class ResolvedTask(Task[Any, Any]):
         document = _document(request)
 
         def run_once(candidate: ProviderCandidate) -> tuple[TaskResult, Inspections, Usage]:
+            resolution.store.stage(find_refs(request))  # a provider's process reads and writes files of this machine
             answer = run_attempt(
                 self._order(candidate, document),
                 scratch=resolution.scratch,
                 timeout_seconds=resolution.timeout_seconds,
                 listeners=listeners,
             )
-            return _parsed(answer, resolution.task, candidate), answer.inspections, answer.usage
+            result = _parsed(answer, resolution.task, candidate)
+            resolution.store.adopt(blobs_of({"result": answer.result, "inspections": answer.inspections}))
+            return result, answer.inspections, answer.usage
 
         return run_candidates(
             resolution.task.capability,
@@ -111,8 +116,8 @@ class ResolvedTask(Task[Any, Any]):
             provider=candidate.spec,
             inspector=resolution.inspector,
             request=request,
-            store_root=resolution.store_root,
-            workspace=resolution.workspace,
+            store_root=resolution.store.local_root,
+            workspace=resolution.store.workspace,
             models=resolution.models,
         )
 

@@ -12,7 +12,7 @@ import pytest
 from sparkle_dagster.artifacts import _durable
 from sparkle_dagster.artifacts.blobs import BlobArea
 from sparkle_dagster.artifacts.chain import GenerationChain
-from sparkle_dagster.artifacts.manifests import blobs_of
+from sparkle_dagster.artifacts.local_refs import LocalRefs
 from tests.sparkle_dagster.artifacts.power_cuts import (
     Findings,
     changes_of_work,
@@ -115,7 +115,7 @@ def _add_later(self: BlobArea, source: BinaryIO, limit_bytes: int | None = None)
 def _commit_first(self: GenerationChain, *arguments: Any) -> Any:
     manifest = _REAL_COMMIT(self, *arguments)
     while _LATER:
-        _REAL_ADD(self._blobs, io.BytesIO(_LATER.pop()))
+        _REAL_ADD(self._refs._blobs, io.BytesIO(_LATER.pop()))
     return manifest
 
 
@@ -135,7 +135,7 @@ MUTANTS: dict[str, list[tuple[Any, str, Any]]] = {
     "no sync of names": [(_FILE, "replace", _replace_unsynced)],
     "manifest before its bytes": [
         (BlobArea, "add", _add_later),
-        (GenerationChain, "_present_blobs", lambda self, key, document: blobs_of(document)),
+        (LocalRefs, "_missing", lambda self, digests: []),
         (GenerationChain, "commit", _commit_first),
     ],
 }
