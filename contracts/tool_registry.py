@@ -67,8 +67,19 @@ class Service(Model):
     port: int = Field(ge=0, le=65535, description="0 lets the system choose.")
 
 
+class SecretReference(Model):
+    secret: str = Field(pattern=r"^env:[A-Za-z_][A-Za-z0-9_]*$", description="Where it stands, such as env:NAME.")
+
+
+class StatusService(Service):
+    token: SecretReference | None = Field(
+        default=None, description="Callers must have it; needed where others than this machine can reach the service."
+    )
+
+
 class Services(Model):
     webserver: Service
+    status: StatusService | None = Field(default=None, description="`sparkle serve`; without it there is none.")
 
 
 class StdoutSink(Model):

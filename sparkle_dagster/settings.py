@@ -106,6 +106,19 @@ def find_project(start: Path) -> Path:
     raise ConfigError(f"expected {REGISTRY_FILE} in {start} or a folder above it, found none; go to the project first")
 
 
+def read_secret(reference: str) -> str:
+    """The value behind ``env:NAME``, read at the moment of use.
+
+    Raises:
+        ConfigError: the variable is not set, or empty.
+    """
+    name = reference.removeprefix("env:")
+    value = os.environ.get(name, "")
+    if not value:
+        raise ConfigError(f"expected a secret in the environment variable {name}, found none; set it and start again")
+    return value
+
+
 def provider_environment() -> dict[str, str]:
     """The environment of a provider's process: empty but for what finding programs and modules needs.
 

@@ -4,7 +4,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -28,14 +31,20 @@ def dev() -> None:
     with only_daemon(workspace.settings):
         prepare_home(workspace)
         _require_free(service)
+        status = workspace.registry.settings.services.status
+        if status is not None:
+            _require_free(status)
         console().print(f"Dagster UI   http://{service.host}:{service.port}")
         console().print(f"Inbox        {workspace.inbox}   drop a voice here (and a face, a transcript: same stem)")
         console().print("Stop         Ctrl-C")
         command = [sys.executable, *QUIET, "-m", "dagster", "dev", "-w", "workspace.yaml"]
         command += ["-h", service.host, "-p", str(service.port), "--log-level", "warning"]
+        serve = [sys.executable, "-m", "sparkle_dagster.cli", "serve"]
         # A shell that starts us in the background ignores Ctrl-C for us; Dagster needs it to stop.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        raise SystemExit(_keep_running(command, workspace.settings.project))
+        project = workspace.settings.project
+        with _kept(serve, project) if status is not None else nullcontext():
+            raise SystemExit(_keep_running(command, project))
 
 
 def _require_free(service: Service) -> None:
@@ -45,10 +54,38 @@ def _require_free(service: Service) -> None:
             return
     except OSError as error:
         raise ConfigError(
-            f"expected {service.host}:{service.port} to be free for the Dagster UI, found it taken ({error.strerror}); "
-            "stop what uses it, or change settings.services.webserver.port",
+            f"expected {service.host}:{service.port} to be free, found it taken ({error.strerror}); "
+            "stop what uses it, or change the port in settings.services",
             file="configs/tool_registry.yaml",
         ) from error
+
+
+@contextmanager
+def _kept(command: list[str], project: Path) -> Generator[None]:
+    """A service beside the others, started again when it is lost."""
+    stop = threading.Event()
+    running: list[subprocess.Popen[bytes]] = []
+
+    def keep() -> None:
+        while not stop.is_set():
+            started = time.monotonic()
+            child = subprocess.Popen(command, cwd=project)  # noqa: S603 - our own command line
+            running[:] = [child]
+            child.wait()
+            if time.monotonic() - started < PROPER_START_SECONDS:
+                return
+            if not stop.is_set():
+                console().print("[yellow]the status service was lost[/]; it is started again")
+
+    keeper = threading.Thread(target=keep, daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for child in running:
+            child.terminate()
+        keeper.join(timeout=10)
 
 
 def _keep_running(command: list[str], project: Path) -> int:

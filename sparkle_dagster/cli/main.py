@@ -5,7 +5,7 @@ import sys
 import typer
 
 from contracts.errors import SparkleError
-from sparkle_dagster.cli import demo, dev, events, installation, productions, runs, store
+from sparkle_dagster.cli import demo, dev, events, installation, productions, runs, serve, store
 from sparkle_dagster.cli.output import fail, print_json, wants_json
 
 WRONG_USAGE = 2
@@ -32,6 +32,7 @@ app.command("providers")(installation.providers)
 app.command("validate")(installation.validate)
 app.command("doctor")(installation.doctor)
 app.command("fsck")(store.fsck)
+app.command("serve")(serve.serve)
 app.command("dev")(dev.dev)
 
 

@@ -30,6 +30,8 @@ def run(
     profile: Annotated[str | None, typer.Option(help="Delivery profile of the tool registry.")] = None,
     captions: Annotated[str | None, typer.Option(help="confident, all or none.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="Free tag; repeat for more.")] = None,
+    disable: Annotated[list[str] | None, typer.Option(help="Use the no-op for this node, this time.")] = None,
+    provider: Annotated[list[str] | None, typer.Option(help="NODE=NAME: use this provider alone, this time.")] = None,
     json_output: bool = JsonOption,
 ) -> None:
     """Make a production from a voice and a face.
@@ -42,7 +44,8 @@ def run(
     started = time.monotonic()
     given = {role: path for role, path in (("audio", audio), ("face", face), ("transcript", transcript)) if path}
     options = {"title": title, "language": language, "profile": profile, "captions": captions, "tags": tag}
-    production, report = start_or_find(workspace, given, options, json_output)
+    changes = switches(workspace, disable or (), provider or ())
+    production, report = start_or_find(workspace, given, options, json_output, changes)
     if json_output:
         print_json(_answer(production, report) if report else {"production": production, "started": False})
         return
@@ -58,9 +61,17 @@ def run(
 
 
 def start_or_find(
-    workspace: Workspace, given: dict[str, Path], options: dict[str, Any], json_output: bool
+    workspace: Workspace,
+    given: dict[str, Path],
+    options: dict[str, Any],
+    json_output: bool,
+    changes: dict[str, dict[str, Any]] | None = None,
 ) -> tuple[str, "RunReport | None"]:
-    """Run what these files start or change; (production key, how the run ended or None when there was none)."""
+    """Run what these files start or change; (production key, how the run ended or None when there was none).
+
+    Args:
+        changes: asset -> run config, from ``switches``; those of nodes that do not run change nothing.
+    """
     from sparkle_dagster.defs.jobs import upload_run_config
     from sparkle_dagster.execution.arrivals import consider
     from sparkle_dagster.execution.inbox import InboxGroup
@@ -73,6 +84,9 @@ def start_or_find(
             return _existing_key(workspace, given), None
         assets = list(arrival.assets) or [*workspace.result_types, "report"]
         run_config = upload_run_config(workspace, arrival.files)
+        run_config["ops"] |= {
+            _op(workspace, asset): {"config": value} for asset, value in (changes or {}).items() if asset in assets
+        }
         report = execute_and_show(workspace, arrival.production_key, assets, run_config, json_output)
         return arrival.production_key, report
     finally:
@@ -125,13 +139,26 @@ def cancel(
     json_output: bool = JsonOption,
 ) -> None:
     """Stop the runs of a production that are under way; what is committed stays."""
+    from sparkle_dagster.workspace import this_workspace
+
+    cancelled = cancel_runs(this_workspace(), production)
+    if json_output:
+        print_json({"production": production, "cancelled": cancelled})
+    else:
+        console().print(f"Cancelled {len(cancelled)} run(s) of {production}." if cancelled else "Nothing is under way.")
+
+
+def cancel_runs(workspace: Workspace, production: str) -> list[str]:
+    """Tell the runs of a production that are under way to stop; their ids.
+
+    Raises:
+        ConfigError: no such production.
+    """
     from sparkle_dagster.cli.launch import HOST_TAG, PID_TAG
     from sparkle_dagster.cli.productions import production_keys
     from sparkle_dagster.defs.home import prepare_home
     from sparkle_dagster.observability.run_states import ACTIVE, runs_of
-    from sparkle_dagster.workspace import this_workspace
 
-    workspace = this_workspace()
     instance = prepare_home(workspace)
     _require_production(production, production_keys(workspace))
     cancelled: list[str] = []
@@ -145,10 +172,7 @@ def cancel(
         else:
             _cancel_elsewhere(instance, active)
         cancelled.append(active.run_id)
-    if json_output:
-        print_json({"production": production, "cancelled": cancelled})
-    else:
-        console().print(f"Cancelled {len(cancelled)} run(s) of {production}." if cancelled else "Nothing is under way.")
+    return cancelled
 
 
 def switches(workspace: Workspace, disable: Any, provider: Any) -> dict[str, dict[str, Any]]:
@@ -160,7 +184,12 @@ def switches(workspace: Workspace, disable: Any, provider: Any) -> dict[str, dic
         node_id, separator, name = item.partition("=")
         if not separator:
             raise ConfigError(f"--provider: expected NODE=NAME, such as lipsync=mouth_warp, got {item!r}")
-        config.setdefault(_asset_of(workspace, node_id), {})["provider"] = name
+        asset = _asset_of(workspace, node_id)
+        node = next((node for node in workspace.workflow.nodes if node.id == node_id), None)
+        if node is None:
+            raise ConfigError(f"--provider: expected a node that has providers, got {node_id!r}")
+        workspace.registry.candidates(node.capability, provider=name)  # an unknown one is an error, with the known
+        config.setdefault(asset, {})["provider"] = name
     return config
 
 
