@@ -7,7 +7,8 @@ import os
 import re
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,6 +127,18 @@ def provider_environment() -> dict[str, str]:
     """
     passed = {name: os.environ[name] for name in _PASSED_TO_PROVIDERS if name in os.environ}
     return {**passed, "PYTHONPATH": os.pathsep.join(_added_import_folders())}
+
+
+@contextmanager
+def borrowed_environment(**values: str) -> Generator[Callable[[], dict[str, str]]]:
+    """This process with ``values`` set, and put back afterwards whatever happens; gives a look at all its variables."""
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield lambda: dict(os.environ)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _added_import_folders() -> list[str]:

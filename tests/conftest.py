@@ -32,6 +32,12 @@ def store(tmp_path: Path) -> LocalArtifactStore:
 
 
 @pytest.fixture
+def sparkle_store(store: LocalArtifactStore) -> LocalArtifactStore:
+    """The conformance kit's store is the one that these tests put into."""
+    return store
+
+
+@pytest.fixture
 def put(store: LocalArtifactStore) -> Callable[[Path], ArtifactRef]:
     """Store a file as an artifact."""
 

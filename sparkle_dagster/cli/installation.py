@@ -5,16 +5,34 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+import typer
 from rich.markup import escape
 from rich.table import Table
 
-from contracts.errors import SparkleError
+from contracts.errors import ConfigError, SparkleError
 from sparkle_dagster.cli.output import JsonOption, console, fail, print_json
 from sparkle_dagster.registry.report import CapabilityReport
 
 
-def providers(json_output: bool = JsonOption) -> None:
-    """Every capability: enabled or not, which provider is selected, why not the others, what mends it."""
+def providers(
+    check: str = typer.Option("", "--check", metavar="module:Class", help="Prove a provider: try what all must do."),
+    options: str = typer.Option("", "--options", metavar="<json>", help='With --check: such as {"lead_ms": 20}.'),
+    json_output: bool = JsonOption,
+) -> None:
+    """Every capability: enabled or not, which provider is selected, why not the others, what mends it.
+
+    With --check the conformance kit tries one class, installed or in this folder, and ends with exit code 1 when it
+    breaks a promise.
+
+    Examples:  sparkle providers      sparkle providers --check my_package.lipsync:MyProvider
+    """
+    if check:
+        from sparkle_dagster.cli.check_provider import check as check_provider
+
+        check_provider(check, options, json_output=json_output)
+        return
+    if options:
+        raise ConfigError("--options belongs to --check module:Class")
     from sparkle_dagster.workspace import this_workspace
 
     described = this_workspace().registry.describe()

@@ -45,7 +45,7 @@ class ProviderRegistry:
         self.workspace = workspace
         self.project_settings = settings
         self._tasks = _task_by_capability()
-        model_paths = {name: model.path for name, model in self._models().items()}
+        model_paths = {name: model.path for name, model in self.models.items()}
         self._catalog = ProviderCatalog(config, self._tasks, model_paths)
         self._resolved: dict[tuple[Any, ...], ResolvedTask] = {}
         self._check()
@@ -211,7 +211,7 @@ class ProviderRegistry:
             timeout_seconds=timeout_seconds or DEFAULT_TIMEOUT_SECONDS,
             inspector=None if capability == INSPECTION else self._inspector(),
             store=self.store(),
-            models=self._models(),
+            models=self.models,
             scratch=self.project_settings.home / "scratch",
         )
 
@@ -224,7 +224,9 @@ class ProviderRegistry:
         reasons = "; ".join(f"{candidate.name}: {candidate.unavailable}" for candidate in candidates)
         raise self.config.error(f"no provider of {INSPECTION} can run here: {reasons}", (INSPECTION, "providers"))
 
-    def _models(self) -> dict[str, ModelSpec]:
+    @property
+    def models(self) -> dict[str, ModelSpec]:
+        """Weights by their names in the file; paths are absolute, whether or not the file is there."""
         return {
             name: ModelSpec(path=self.project_settings.resolve(model.path), sha256=model.sha256, licence=model.licence)
             for name, model in self.config.registry.models.items()

@@ -1,6 +1,8 @@
 """docs/write-a-provider.md, executed: its code is saved, its lines are put into the registry, and the face talks."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -44,6 +46,30 @@ def test_tutorial_provider_is_selected_by_configuration_alone(project: Project) 
     assert nodes["lipsync"]["provider"] == "dummy"
     assert nodes["lipsync"]["metrics"]["animated_frame_count"] > 100
     assert nodes["video"]["provider"] == "pyav"
+
+
+@pytest.mark.requirement("S12", "S51")
+def test_tutorial_provider_keeps_every_promise_by_command_and_by_pytest(project: Project) -> None:
+    install(project)
+    answer = project.sparkle("providers", "--check", "dummy_lipsync:DummyLipSync")
+    assert (answer["failed"], answer["skipped"]) == (0, 0)
+    shown = re.search(r"^\$ sparkle providers --check.*?\n(.*?)^```", TUTORIAL, re.MULTILINE | re.DOTALL)
+    assert shown
+    said = {f"{case['outcome']:8}it {case['says']}" for case in answer["cases"]}
+    lines = [line for line in shown[1].splitlines() if line != "..."]
+    assert lines.pop() == f"{answer['passed']} passed"
+    assert set(lines) <= said
+    (project.root / "test_dummy_lipsync.py").write_text(block("test_dummy_lipsync.py"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_dummy_lipsync.py"],
+        cwd=project.root,
+        env=project.environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert f"{answer['passed'] + 1} passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.requirement("S51")

@@ -10,7 +10,7 @@ from contracts.lipsync import LipSyncRequest
 from contracts.tasks import LipSyncTask
 from providers.lipsync.mouth_warp import MouthWarpProvider
 from providers.lipsync.noop import NoOpLipSyncProvider
-from tests.providers.cases import NoOpCases, ProviderCases
+from sparkle_dagster.conformance.pytest_cases import NoOpCases, ProviderCases
 from tests.providers.lipsync.makers import portrait, write_film, write_picture
 
 Put = Callable[[Path], ArtifactRef]

@@ -21,8 +21,8 @@ from providers._media.faces import find_faces
 from providers._media.probe import probe
 from providers.lipsync.wav2lip import Wav2LipProvider
 from sparkle_dagster.artifacts.local import LocalArtifactStore
+from sparkle_dagster.conformance.pytest_cases import ProviderCases
 from tests.media import make_video
-from tests.providers.cases import ProviderCases
 from tests.providers.lipsync.golden_wav2lip import golden_weights
 from tests.providers.lipsync.makers import (
     Bgr,
@@ -101,12 +101,9 @@ class _Cases(ProviderCases):
     def voice(self, tmp_path: Path) -> Path:
         return write_voice(tmp_path / "voice.wav", 0.16)
 
-    @pytest.fixture(autouse=True)
-    def _give_weights(self, models: dict[str, ModelFile]) -> None:
-        self.models = models
-
-    def prepared(self, context: ProviderContext) -> ProviderContext:
-        return replace(context, models=self.models)
+    @pytest.fixture
+    def models(self, weights: Path) -> dict[str, ModelFile]:
+        return {"wav2lip": ModelFile(weights, None, "research-only")}
 
     @pytest.fixture
     def bad_requests(

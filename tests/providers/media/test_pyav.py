@@ -11,8 +11,8 @@ from contracts.media import InspectionRequest, InspectionResult
 from contracts.production import TaskRequest
 from providers.media.pyav import PyAVInspectionProvider
 from sparkle_dagster.artifacts.local import LocalArtifactStore
+from sparkle_dagster.conformance.pytest_cases import ProviderCases
 from tests.media import make_tone, make_video, tone, truncate
-from tests.providers.cases import ProviderCases
 
 Put = Callable[[Path], ArtifactRef]
 

@@ -9,7 +9,7 @@ from contracts.artifacts import ArtifactRef
 from contracts.qa import QAReviewRequest, QAReviewResult, Verdict
 from contracts.tasks import Task
 from providers.qa.noop import NoOpQAProvider
-from tests.providers.cases import NoOpCases
+from sparkle_dagster.conformance.pytest_cases import NoOpCases
 
 
 @pytest.mark.requirement("S12", "S52")

@@ -18,7 +18,7 @@ from providers._speech.phones import allphone
 from providers._speech.visemes import mouth_motion
 from providers.qa.signal import SignalQAProvider
 from sparkle_dagster.artifacts.local import LocalArtifactStore
-from tests.providers.cases import ProviderCases
+from sparkle_dagster.conformance.pytest_cases import ProviderCases
 from tests.providers.qa.conftest import PROFILE, Review
 from tests.providers.qa.films import FPS, RATE_HZ, SAMPLES_DIR, Film, painted, portrait
 

@@ -16,7 +16,7 @@ from providers.script.noop import NoOpScriptProvider
 from providers.script.pocketsphinx import PocketsphinxProvider
 from providers.script.transcript import TranscriptProvider
 from sparkle_dagster.artifacts.local import LocalArtifactStore
-from tests.providers.cases import NoOpCases, ProviderCases
+from sparkle_dagster.conformance.pytest_cases import NoOpCases, ProviderCases
 from tests.providers.script.conftest import PHRASE, PHRASE_SECONDS, Samples, silence
 
 Run = Callable[..., ScriptResult]

@@ -9,7 +9,7 @@ from contracts.artifacts import ArtifactRef
 from contracts.video import VideoAssemblyRequest
 from providers.video.noop import NoOpVideoProvider
 from providers.video.pyav import PyAVAssemblyProvider
-from tests.providers.cases import NoOpCases, ProviderCases
+from sparkle_dagster.conformance.pytest_cases import NoOpCases, ProviderCases
 from tests.providers.video.makers import make_sound, make_video, speechlike
 
 
