@@ -36,7 +36,7 @@ class TitleOverlay:
         is_at_top: in the upper safe area instead of the lower one.
         font_path: a TrueType or OpenType file; None is the package's font, else Pillow's own, which knows only ASCII.
 
-    A letter that the font lacks is drawn without its accent, else as a box; ``missing_characters`` lists them.
+    A letter that the font lacks is drawn without its accent, else left out; ``missing_characters`` lists them.
     """
 
     def __init__(
@@ -111,8 +111,8 @@ def _with_glyphs(text: str, font: Font) -> tuple[str, str]:
             continue
         missing[char] = None
         plain = "".join(part for part in unicodedata.normalize("NFKD", char) if not unicodedata.combining(part))
-        drawn.append(plain if plain and all(_glyph(font, part) != box for part in plain) else char)
-    return "".join(drawn), "".join(missing)
+        drawn.append(plain if plain and all(_glyph(font, part) != box for part in plain) else "")
+    return printable("".join(drawn)), "".join(missing)
 
 
 def _glyph(font: Font, char: str) -> bytes:

@@ -92,7 +92,8 @@ def _length_notes(coded: CodedVideo, duration_seconds: float) -> tuple[str, ...]
 
 def _title_notes(title: str, font: Path | None) -> tuple[str, ...]:
     missing = missing_characters(title, font) if title else ""
-    return (f"The title's font lacks {missing}; name another font in the provider's options.",) if missing else ()
+    note = f"The title is shown without {missing}, which its font lacks; name another font in the provider's options."
+    return (note,) if missing else ()
 
 
 def _captions(

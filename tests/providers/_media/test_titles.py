@@ -12,7 +12,7 @@ TEXTS = {
     "unbroken": "W" * 200,
     "lines": "\n".join("abcdefgh"),
     "hostile": "100% %{pts} 'a' \"b\" \\n : ; [x] {\\b1} \x00\x1b[31m \u202e\u200b drawtext=",
-    "no glyphs": "漢字 \U0001f3ac",
+    "few glyphs": "Film 漢字 \U0001f3ac",
 }
 
 
@@ -85,6 +85,11 @@ def test_control_characters_become_spaces_invisible_ones_go_and_lines_stay() -> 
 def test_missing_characters_are_named_once() -> None:
     assert missing_characters("plain ASCII ~!") == ""
     assert missing_characters("漢a漢\n字") == "漢字"
+
+
+def test_a_character_that_the_font_lacks_is_left_out_and_draws_no_box() -> None:
+    assert np.array_equal(drawn("Hi 漢 Ann 字", 320, 180), drawn("Hi Ann", 320, 180))
+    assert not drawn("漢字", 64, 64).any()
 
 
 def test_an_accent_that_the_font_lacks_leaves_its_letter() -> None:
