@@ -106,6 +106,9 @@ class QAReviewTask(Task[QAReviewRequest, QAReviewResult]):
     request_type = QAReviewRequest
     result_type = QAReviewResult
 
+    checks: ClassVar[frozenset[str] | None] = None
+    """Ids of its checks: a profile's limit for another id is then refused when the registry loads. None: any."""
+
 
 class MediaInspectionTask(Task[InspectionRequest, InspectionResult]):
     """Facts and previews of any file, by decoding it. Not a node: the platform asks it about every output."""

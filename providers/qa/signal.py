@@ -9,10 +9,13 @@ from pydantic import Field
 
 from contracts.qa import QAReviewRequest, QAReviewResult
 from contracts.tasks import QAReviewTask
+from providers.qa._signal_catalogue import KINDS
 
 
 class SignalQAProvider(QAReviewTask):
     """Signal processing only: no weights, no opinion on beauty; equal files give equal reports."""
+
+    checks = frozenset(KINDS)
 
     class Options(QAReviewTask.Options):
         analysis_long_side: int = Field(

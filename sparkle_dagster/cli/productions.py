@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Group
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from contracts.errors import ArtifactMissing, ConfigError
 from contracts.events import NodeStatus
@@ -23,6 +23,8 @@ COLOURS = {
     "failed": "red",
     "blocked": "red",
 }
+UNREMARKABLE = {"succeeded", "cached"}
+"""States of a node that an overview need not spell."""
 
 
 def status(
@@ -69,7 +71,9 @@ def show(
             screen.print(f"  {node.node_id}.{name} = {value}")
         for note in node.notes:
             screen.print(f"  [yellow]{node.node_id}[/] {escape(note)}")
-    artifacts = Table("artifact", "type", "bytes", "sha256", title="Artifacts", title_justify="left")
+    artifacts = Table(
+        Column("artifact", no_wrap=True), "type", "bytes", "sha256", title="Artifacts", title_justify="left"
+    )
     for name, ref in summary.artifacts.items():
         artifacts.add_row(name, ref.media_type, f"{ref.size_bytes:,}", ref.digest[:16])
     screen.print(artifacts)
@@ -186,7 +190,7 @@ def _finishing_command(summary: Any) -> str:
 
 
 def _overview(summaries: list[Any]) -> Table:
-    table = Table("production", "title", "nodes", "fidelity", "verdict")
+    table = Table(Column("production", no_wrap=True), "title", "nodes", "fidelity", "verdict")
     for summary in summaries:
         nodes = " ".join(_state(node) for node in summary.nodes)
         table.add_row(summary.production, escape(summary.title), nodes, summary.fidelity or "", summary.verdict or "-")
@@ -218,5 +222,5 @@ def _state(node: Any, *, name: bool = True) -> str:
     state = node.status.value if node.status else "never made"
     if node.out_of_date and not node.error:
         state = "out of date"
-    text = node.node_id if name else state
+    text = (node.node_id if state in UNREMARKABLE else f"{node.node_id}:{state}") if name else state
     return f"[{COLOURS.get(state, 'dim')}]{text}[/]"

@@ -17,6 +17,7 @@ from contracts.base import Fidelity
 from contracts.errors import ConfigError
 from contracts.media import InspectionRequest, InspectionResult
 from contracts.production import DeliveryProfile
+from contracts.tasks import QAReviewTask
 from contracts.tool_registry import CapabilitySettings, PlatformSettings
 from contracts.workflow import RetrySpec
 from sparkle_dagster.artifacts.store import ArtifactStore
@@ -30,7 +31,7 @@ from sparkle_dagster.registry.resolved_task import Resolution, ResolvedTask, res
 from sparkle_dagster.registry.stores import open_store
 from sparkle_dagster.registry.wire import ModelSpec, ProviderSpec
 from sparkle_dagster.settings import Settings, load_settings
-from sparkle_dagster.yaml_file import ValuePath
+from sparkle_dagster.yaml_file import ValuePath, load_document
 
 DEFAULT_TIMEOUT_SECONDS = 1800.0
 INSPECTION = "media"
@@ -246,6 +247,21 @@ class ProviderRegistry:
                 f"{INSPECTION} cannot be disabled: every output is inspected by it", ("media", "enabled")
             )
         self._catalog.check()
+        for capability, task in self._tasks.items():
+            if issubclass(task, QAReviewTask) and capability in self.config.registry.capabilities:
+                self._check_limits(capability)
+
+    def _check_limits(self, capability: str) -> None:
+        """Every limit of a profile is for a check that a listed reviewer makes, where all of them say which."""
+        reviewers = [candidate.provider for candidate in self.candidates(capability, enabled=True)]
+        checks = [found.checks for found in reviewers if found and issubclass(found, QAReviewTask) and found.checks]
+        if len(checks) < len(reviewers):
+            return
+        known = frozenset[str]().union(*checks)
+        for name, profile in self.profiles.items():
+            for check_id in profile.limits.keys() - known:
+                document = load_document(self.project_settings.resolve(self.config.registry.profiles[name].qa))
+                raise document.error(f"unknown check {check_id!r}; {among(known, check_id)}", ("checks", check_id))
 
 
 def _task_by_capability() -> dict[str, type[AnyTask]]:

@@ -47,6 +47,7 @@ def test_failed_run_answers_with_one_document_and_its_production_is_in_status(pr
     shown = project.command("status")
     assert shown.returncode == 0, shown.stderr
     assert production in shown.stdout
+    assert "upload:failed" in shown.stdout, "a state is told in words, not by colour alone"
 
 
 def test_unknown_production_is_a_readable_error(project: Project) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from contracts.errors import ConfigError
 from sparkle_dagster.registry.provider_registry import ProviderRegistry
+from tests.project import make_project
 from tests.sparkle_dagster.registry.conftest import MakeRegistry, WriteProject
 
 REGISTRY = "configs/tool_registry.yaml"
@@ -230,6 +231,23 @@ def test_wrong_limits_point_into_their_file(write_project: WriteProject) -> None
     project = write_project()
     (project / "configs/qa/web.yaml").write_text("checks:\n  silence: {fail_abov: 0.5}\n")
     refused(project, "unknown key 'checks.silence.fail_abov'", at="fail_abov", file="configs/qa/web.yaml")
+
+
+def test_a_limit_for_a_check_that_no_reviewer_makes_is_refused(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    project.edit("configs/qa/web.yaml", "frozen_face:", "frozen_fase:")
+    with pytest.raises(ConfigError, match=r"configs/qa/web\.yaml:\d+: unknown check 'frozen_fase'") as refusal:
+        ProviderRegistry.from_config(project.root / "configs/tool_registry.yaml")
+    assert "did you mean frozen_face?" in str(refusal.value)
+
+
+def test_limits_are_anybodys_where_a_reviewer_does_not_say_its_checks(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    project.edit("configs/qa/web.yaml", "frozen_face:", "frozen_fase:")
+    project.edit(
+        "configs/tool_registry.yaml", "qa: {enabled: true, providers: [signal]}", "qa: {providers: [signal, noop]}"
+    )
+    assert ProviderRegistry.from_config(project.root / "configs/tool_registry.yaml").profiles
 
 
 def test_newer_schema_is_refused(write_project: WriteProject) -> None:
