@@ -75,6 +75,7 @@ class InstallationStatus(Contract):
 
     workspace: str
     at: str
+    event: int = Field(default=0, ge=0, description="Number of the newest event that is in here.")
     in_flight: tuple[ProductionStatus, ...] = ()
     queued_runs: int = 0
     counts: dict[str, int] = Field(default_factory=dict, description="state -> productions.")

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from sparkle_dagster.defs.alerts import build_alert_sensor
 from sparkle_dagster.defs.assets import build_node_assets
 from sparkle_dagster.defs.executors import build_executor
 from sparkle_dagster.defs.io_manager import ArtifactIOManager
@@ -20,7 +21,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     return dg.Definitions(
         assets=[build_upload_asset(workspace), *build_node_assets(workspace), build_report_asset(workspace)],
         jobs=[build_production_job()],
-        sensors=[build_inbox_sensor(workspace), build_reaper_sensor()],
+        sensors=[build_inbox_sensor(workspace), build_reaper_sensor(), build_alert_sensor()],
         resources={
             "io_manager": ArtifactIOManager(),
             **{capability: ProviderResource(capability=capability) for capability in capabilities},

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from contracts.errors import SparkleError
-from sparkle_dagster.cli import demo, dev, events, installation, productions, runs, serve, store
+from sparkle_dagster.cli import configure, demo, dev, events, installation, productions, runs, serve, store
 from sparkle_dagster.cli.output import fail, print_json, wants_json
 
 WRONG_USAGE = 2
@@ -29,6 +29,7 @@ app.command("show")(productions.show)
 app.command("export")(productions.export)
 app.command("events")(events.events)
 app.command("providers")(installation.providers)
+app.command("configure")(configure.configure)
 app.command("validate")(installation.validate)
 app.command("doctor")(installation.doctor)
 app.command("fsck")(store.fsck)

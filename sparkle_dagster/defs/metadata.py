@@ -14,7 +14,7 @@ from contracts.events import NodeRecord
 from contracts.media import InspectionResult
 from contracts.production import Metrics, TaskResult
 from contracts.qa import QAReviewResult
-from sparkle_dagster.execution.node_run import NodeOutcome, artifacts_of
+from sparkle_dagster.execution.node_run import NodeOutcome, artifacts_of, usage_of
 from sparkle_dagster.observability.words import value_in_words
 from sparkle_dagster.workspace import Workspace
 
@@ -48,12 +48,28 @@ def _provenance(result: TaskResult, record: NodeRecord, data_version: str) -> di
         "resolution": dg.MetadataValue.md(_resolution(record)),
         "retries": dg.MetadataValue.int(max(len(record.attempts) - 1, 0)),
         "latency_ms": dg.MetadataValue.int(record.latency_ms),
+        **_cost(result, record),
         "notes": dg.MetadataValue.md("\n".join(f"- {note}" for note in result.notes) or "none"),
         "artifacts": dg.MetadataValue.json(
             {name: {"path": ref.path, "checksum": ref.checksum} for name, ref in artifacts_of(result).items()}
         ),
         "digest": dg.MetadataValue.text(data_version),
     }
+
+
+def _cost(result: TaskResult, record: NodeRecord) -> dict[str, dg.MetadataValue[Any]]:
+    """Numbers that the UI plots over time; what is not known is left out."""
+    usage = usage_of(record.attempts)
+    lengths = [ref.media.duration_seconds for ref in artifacts_of(result).values() if ref.media]
+    longest = max(lengths, default=0.0)
+    numbers = {
+        "queue_ms": record.queue_ms,
+        "cpu_s": usage.cpu_s,
+        "peak_memory_mb": usage.peak_memory_mb,
+        "gpu_memory_mb": usage.gpu_memory_mb,
+        "real_time_factor": round(record.latency_ms / 1000 / longest, 3) if longest else None,
+    }
+    return {name: dg.MetadataValue.float(float(value)) for name, value in numbers.items() if value is not None}
 
 
 def _preview(

@@ -40,6 +40,7 @@ def build_report_asset(workspace: Workspace) -> dg.AssetsDefinition:
                 "fidelity": result.fidelity.value,
                 "page": result.page.checksum,
                 "open": dg.MetadataValue.md(f"`sparkle export {context.partition_key} --to out`, then out/report.html"),
+                **page_link(workspace, context.partition_key),
             },
         )
 
@@ -55,6 +56,14 @@ def build_report_asset(workspace: Workspace) -> dg.AssetsDefinition:
         code_version=CODE_VERSION,
         op_tags={"sparkle/lane": "cpu"},
     )(compute)
+
+
+def page_link(workspace: Workspace, production: str) -> dict[str, dg.MetadataValue[Any]]:
+    """Where the status service shows the page; nothing where none is configured, or where its port is not fixed."""
+    service = workspace.registry.settings.services.status
+    if service is None or not service.port:
+        return {}
+    return {"live": dg.MetadataValue.url(f"http://{service.host}:{service.port}/view/{production}")}
 
 
 def make_report(production: Production, run_id: str) -> NodeOutcome:

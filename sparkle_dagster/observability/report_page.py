@@ -5,6 +5,7 @@ import html
 import json
 import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -15,9 +16,12 @@ from contracts.lipsync import LipSyncResult
 from contracts.media import WAVEFORM_END_X, WAVEFORM_HEIGHT, WAVEFORM_START_X, WAVEFORM_WIDTH
 from contracts.qa import QACheck, QAReviewResult
 from contracts.script import MouthCurve, ScriptResult
-from contracts.upload import UploadOptions
+from contracts.status import ProductionStatus
+from contracts.upload import UploadOptions, UploadResult
 from contracts.video import VideoAssemblyResult
-from sparkle_dagster.observability.production_view import Production
+from sparkle_dagster.observability.production_view import Production, Stage
+from sparkle_dagster.observability.report_drawings import bars_of, graph, time_line
+from sparkle_dagster.observability.store_status import status_from_store
 from sparkle_dagster.observability.words import limits_in_words, spans_in_words, value_in_words
 
 CURVES_HEIGHT, CURVES_BOTTOM = 130, 370
@@ -35,31 +39,56 @@ VERDICT_WORDS = {
 }
 
 
-def render_report(production: Production, summary: RunSummary) -> str:
-    """The page as HTML text; every value that came from outside is escaped."""
+@dataclass(frozen=True)
+class Live:
+    """A page that the status service serves: it follows what happens, and may ask the service for bytes."""
+
+    status: ProductionStatus
+    dagster_url: str
+
+
+def render_report(production: Production, summary: RunSummary, live: Live | None = None) -> str:
+    """The page as HTML text; every value that came from outside is escaped.
+
+    Args:
+        live: None for a page that works from disk and asks nobody for anything.
+    """
     video = production.newest(VideoAssemblyResult)
     script = production.newest(ScriptResult)
     review = production.newest(QAReviewResult)
     sheet = _contact_sheet(production, video)
+    status = live.status if live else status_from_store(production)
+    has_upload = production.newest(UploadResult) is not None
+    source = video.assembled_video if video else None
+    src = ""
+    if source:
+        src = f"/artifacts/{source.digest}" if live else _data_uri(production, source)
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=html.escape(summary.title or production.key),
         production=html.escape(production.key),
         verdict=html.escape(summary.verdict or "unfinished"),
         verdict_words=html.escape(VERDICT_WORDS[summary.verdict]),
         fidelity=html.escape(summary.fidelity.value if summary.fidelity else "unknown"),
-        video=_data_uri(production, video.assembled_video) if video else "",
-        poster=_data_uri(production, video.poster) if video and video.poster else "",
+        state=html.escape(_state_in_words(live)),
+        home='<a href="/">all productions</a>' if live else "",
+        player=_player(src, source, _data_uri(production, video.poster) if video and video.poster else ""),
         contact_sheet=f'<img alt="contact sheet" src="{sheet}">' if sheet else "<p>No picture was made.</p>",
         cues=json_for_script(cues_of(production, video)),
-        timeline=_timeline(production),
+        timeline=_timeline(production) if has_upload else "",
         legend=_legend(production),
         transcript=html.escape(script.text if script and script.text else "No words."),
         checks="\n".join(_check_row(check) for check in review.checks) if review else "",
+        graph=graph(production.workspace.workflow, status.nodes),
+        bars=time_line(bars_of(status)),
         nodes="\n".join(_node_row(node) for node in summary.nodes),
         notes="\n".join(f"<li>{html.escape(note)}</li>" for node in summary.nodes for note in node.notes),
-        artifacts="\n".join(_artifact_row(name, ref) for name, ref in summary.artifacts.items()),
-        command=html.escape(command_for(production)),
+        lineage="\n".join(_lineage_row(stage) for stage in production.stages),
+        definition=html.escape(production.workspace.workflow.definition_digest[:16]),
+        logs=_logs(summary, status, live),
+        artifacts="\n".join(_artifact_row(name, ref, live) for name, ref in summary.artifacts.items()),
+        command=html.escape(command_for(production)) if has_upload else "",
         rerun=html.escape(f"sparkle rerun {production.key} --from {summary.nodes[1].node_id}"),
+        live=json_for_script(f"/status/{production.key}/events" if live else ""),
     )
 
 
@@ -76,6 +105,53 @@ def command_for(production: Production) -> str:
     words += [f"--captions={upload.captions}"] if upload.captions != defaults.captions else []
     words += [f"--tag={tag}" for tag in upload.tags]
     return shlex.join(words)
+
+
+def _state_in_words(live: Live | None) -> str:
+    """Of a page that follows: what goes on now."""
+    if live is None or live.status.state == "succeeded":
+        return ""
+    percent = f" {live.status.percent:.0f} %" if live.status.percent is not None else ""
+    eta = live.status.eta
+    left = f", about {eta.seconds:.0f} s left ({eta.low_seconds:.0f} to {eta.high_seconds:.0f})" if eta else ""
+    return f"{live.status.state}{percent}{left}"
+
+
+def _player(src: str, source: ArtifactRef | None, poster: str) -> str:
+    if source is None:
+        return '<p class="soft">No video yet.</p>'
+    return (
+        f'<video id="video" data-digest="{source.digest}" controls preload="auto" playsinline poster="{poster}" '
+        f'src="{src}"></video>'
+    )
+
+
+def _lineage_row(stage: Stage) -> str:
+    """What one result was made from and by whom, down to digests."""
+    record = stage.record
+    made_from = "<br>".join(
+        f"{html.escape(source)} <code>{html.escape(digest[:12])}</code>" for source, digest in record.inputs.items()
+    )
+    if isinstance(stage.result, UploadResult):
+        names = stage.result.source_names.items()
+        made_from = "<br>".join(f"{html.escape(role)}: {html.escape(name)}" for role, name in names)
+    switches = ", ".join(f"{name}={value}" for name, value in record.switches.items())
+    return (
+        f"<tr><td>{html.escape(stage.node_id)}</td><td>{made_from}</td>"
+        f"<td>{html.escape(record.provider)} {html.escape(record.provider_version)}</td>"
+        f"<td><code>{html.escape(record.code_version)}</code></td><td>{html.escape(switches)}</td>"
+        f"<td><code>{html.escape(stage.data_version[:16])}</code></td></tr>"
+    )
+
+
+def _logs(summary: RunSummary, status: ProductionStatus, live: Live | None) -> str:
+    """Where to read more: the log file of the last run, and each run in the Dagster UI."""
+    lines = [f"<li><code>{html.escape(summary.logs)}</code></li>"] if summary.logs else []
+    run_ids = dict.fromkeys([*summary.run_ids, *(node.run_id for node in status.nodes)])
+    for run_id in (html.escape(run_id) for run_id in run_ids if run_id):
+        link = f'<a href="{html.escape(live.dagster_url)}/runs/{run_id}">{run_id}</a>' if live else run_id
+        lines.append(f"<li>run {link}</li>")
+    return "".join(lines)
 
 
 def _as_path(name: str) -> str:
@@ -196,8 +272,11 @@ def _node_row(node: NodeSummary) -> str:
     )
 
 
-def _artifact_row(name: str, ref: ArtifactRef) -> str:
+def _artifact_row(name: str, ref: ArtifactRef, live: Live | None) -> str:
+    shown = html.escape(name)
+    if live:
+        shown = f'<a href="/artifacts/{ref.digest}">{shown}</a>'
     return (
-        f"<tr><td>{html.escape(name)}</td><td>{html.escape(ref.media_type)}</td><td>{ref.size_bytes:,}</td>"
+        f"<tr><td>{shown}</td><td>{html.escape(ref.media_type)}</td><td>{ref.size_bytes:,}</td>"
         f"<td><code>{ref.checksum}</code></td></tr>"
     )

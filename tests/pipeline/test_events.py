@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from contracts.events import NodeEvent
 from sparkle_dagster.observability.spool import EventSpool
 from tests.pipeline.conftest import Made
@@ -20,6 +22,7 @@ def told(project: Project, run_id: str) -> dict[str, list[NodeEvent]]:
     return found
 
 
+@pytest.mark.requirement("S39")
 def test_every_node_is_queued_runs_and_says_one_last_word(made: Made) -> None:
     events = told(made.project, made.run_id)
     assert list(events) == ["upload", "script", "lipsync", "video", "qa", "report"]
@@ -27,6 +30,7 @@ def test_every_node_is_queued_runs_and_says_one_last_word(made: Made) -> None:
         assert [event.status.value for event in those] == ["queued", "running", "succeeded"], node_id
 
 
+@pytest.mark.requirement("S39")
 def test_last_word_carries_what_the_design_asks(made: Made) -> None:
     events = told(made.project, made.run_id)
     summary = made.project.sparkle("show", made.key)
@@ -47,6 +51,8 @@ def test_last_word_carries_what_the_design_asks(made: Made) -> None:
         assert last.gpu_memory_mb is None
         assert '"gpu_memory_mb"' not in last.as_json()
         assert len(last.definition_digest) == 64
+    made_by_it = made.project.result("aligned_video", made.key)["aligned_video"]["checksum"]
+    assert made_by_it in {artifact.checksum for artifact in events["lipsync"][-1].artifacts}
     assert len({event.event_id for those in events.values() for event in those}) == 18
 
 

@@ -43,6 +43,7 @@ def other_voice(samples: Path, tmp_path: Path, name: str) -> Path:
     return voice
 
 
+@pytest.mark.requirement("S41")
 @pytest.mark.timeout(600)
 def test_production_is_followed_to_its_end_across_a_restart(service: Service, samples: Path, tmp_path: Path) -> None:
     before = EventSpool(service.project.home / "events" / "spool").last
@@ -112,6 +113,7 @@ def test_artifact_is_served_whole_in_ranges_and_never_as_a_page(service: Service
         assert service.get(f"/artifacts/{wrong}").status_code == 404
 
 
+@pytest.mark.requirement("S58")
 def test_rerun_with_a_node_turned_off_says_so_in_its_provenance(service: Service, made: Made) -> None:
     answer = service.post(f"/productions/{made.key}/rerun", {"only": "lipsync", "disable": ["lipsync"]})
     assert answer.status_code == 202, answer.text
@@ -167,6 +169,7 @@ def test_unknown_production_is_not_found(service: Service) -> None:
     assert service.post("/productions/nobody/cancel").status_code == 404
 
 
+@pytest.mark.requirement("S40", "S41")
 def test_killed_run_is_found_and_counted(service: Service, samples: Path, tmp_path: Path) -> None:
     answer = drop(service, "killed-001", other_voice(samples, tmp_path, "killed")).json()
     production = answer["production"]

@@ -3,19 +3,23 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from contracts.base import Model, readable
 from contracts.errors import ArtifactError, ArtifactMissing, SparkleError, UploadRejected
 from contracts.service import RerunRequest, StartRequest
+from contracts.status import ProductionStatus
 from sparkle_dagster.cli.productions import summary_of
 from sparkle_dagster.cli.runs import cancel_runs
+from sparkle_dagster.observability.production_view import Production, summarize, view_production
+from sparkle_dagster.observability.report_page import Live, render_report
 from sparkle_dagster.observability.service import intake
 from sparkle_dagster.observability.service.choices import choices_of
 from sparkle_dagster.observability.service.files import VerifiedCopies, file_response
@@ -25,7 +29,9 @@ from sparkle_dagster.observability.service.metrics import exposition
 from sparkle_dagster.observability.service.openapi import openapi_document
 from sparkle_dagster.observability.service.stream import stream
 from sparkle_dagster.observability.service.watch import Watch
+from sparkle_dagster.observability.store_status import unfinished_of
 
+INDEX = Path(__file__).parent.parent / "index_page.html"
 DIGEST = re.compile(r"[0-9a-f]{64}")
 MOST_AT_ONCE = 200
 MAX_BODY_BYTES = 64 * 1024
@@ -45,7 +51,8 @@ class StatusApp:
 
     def asgi(self, token: str | None) -> Guard:
         """The application, guarded. See ``guard`` for what a token changes."""
-        routes = [Route(path, self._safe(handler), methods=[method]) for method, path, handler in self.table()]
+        pages = [("GET", "/", self.index), ("GET", "/view/{production}", self.view)]
+        routes = [Route(path, self._safe(handler), methods=[method]) for method, path, handler in self.table() + pages]
         return Guard(Starlette(routes=routes), token)
 
     def table(self) -> list[tuple[str, str, Handler]]:
@@ -159,6 +166,27 @@ class StatusApp:
         cancelled = await asyncio.to_thread(cancel_runs, self._workspace, production)
         return JSONResponse({"production": production, "cancelled": cancelled})
 
+    async def index(self, _request: Request) -> Response:
+        """The page that lists productions and starts new ones."""
+        return _page(INDEX.read_text(encoding="utf-8"))
+
+    async def view(self, request: Request) -> Response:
+        """The page of one production, which follows it while it is made."""
+        status = self._watch.projection.production(request.path_params["production"])
+        if status is None:
+            return _unknown(request)
+        return _page(await asyncio.to_thread(self._rendered, self._watch.detailed(status)))
+
+    def _rendered(self, status: ProductionStatus) -> str:
+        try:
+            view = view_production(self._workspace, status.production)
+        except ArtifactMissing:
+            view = Production(status.production, self._workspace, ())  # nothing of it is made yet
+        logs = sorted((self._workspace.settings.home / "logs").glob(f"{status.production}-*.log"))
+        summary = summarize(view, unfinished_of(status, self._workspace), str(logs[-1]) if logs else "")
+        web = self._workspace.registry.settings.services.webserver
+        return render_report(view, summary, Live(status, f"http://{web.host}:{web.port}"))
+
     async def openapi(self, _request: Request) -> Response:
         return JSONResponse(
             openapi_document((method, path, handler.__name__) for method, path, handler in self.table())
@@ -208,6 +236,16 @@ async def _body(request: Request, kind: type[Body]) -> Body:
         return kind.model_validate_json(data or b"{}")
     except ValidationError as error:
         raise UploadRejected(f"{kind.__name__}: {readable(error)}") from error
+
+
+def _page(text: str) -> Response:
+    """A page of ours: it may ask this service, and nobody else."""
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
+        "media-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+    return HTMLResponse(text, headers=headers)
 
 
 def _unknown(request: Request) -> Response:

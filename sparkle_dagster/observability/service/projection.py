@@ -8,7 +8,6 @@ import sqlite3
 import threading
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from contracts.events import NodeEvent, NodeStatus
 from contracts.status import NodeState, ProductionStatus
 from sparkle_dagster.observability.service.history import History
 from sparkle_dagster.observability.spool import SpooledEvent
+from sparkle_dagster.observability.store_status import Facts
 
 LAYOUT = 1
 """Another number makes the database anew."""
@@ -36,15 +36,6 @@ CREATE TABLE artifacts (digest TEXT PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE durations (node TEXT, provider TEXT, latency_s REAL, voice_s REAL, number INTEGER);
 CREATE INDEX durations_by_node ON durations (node, provider, number);
 """
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the store knows of a production beyond its events; empty values change nothing."""
-
-    title: str = ""
-    verdict: str = ""
-    duration_seconds: float = 0.0
 
 
 class Projection:

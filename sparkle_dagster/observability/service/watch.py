@@ -7,29 +7,28 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from contracts.base import least
 from contracts.errors import ArtifactError
 from contracts.events import NodeStatus
-from contracts.production import TaskResult
 from contracts.qa import QAReviewResult
 from contracts.status import InstallationStatus, LaneState, NodeState, ProductionStatus, ServiceHealth
 from contracts.upload import UploadResult
 from sparkle_dagster.defs.reaper import reap
 from sparkle_dagster.observability.delivery import sink_states
 from sparkle_dagster.observability.emitting import spool_of
-from sparkle_dagster.observability.production_view import Production, summarize, view_production
+from sparkle_dagster.observability.production_view import summarize, view_production
 from sparkle_dagster.observability.progress import read_progress
 from sparkle_dagster.observability.run_events import now
 from sparkle_dagster.observability.service.dagster_watch import RunWatch, gpu_slots_taken, health_of
 from sparkle_dagster.observability.service.history import remaining, whole
-from sparkle_dagster.observability.service.projection import Facts, Projection
+from sparkle_dagster.observability.service.projection import Projection
 from sparkle_dagster.observability.spool import SpooledEvent
+from sparkle_dagster.observability.store_status import Facts, facts_of, status_from_store
 from sparkle_dagster.workspace import Workspace
 
 LOOK_SECONDS = 0.5
@@ -159,6 +158,7 @@ class Watch:
         status = InstallationStatus(
             workspace=self.workspace.settings.workspace,
             at=now(),
+            event=self.projection.number,
             in_flight=in_flight,
             queued_runs=self.projection.run_counts().get("queued", 0),
             counts=self.projection.counts(),
@@ -199,7 +199,7 @@ class Watch:
             result = result_type.parse(self.workspace.read_result(asset, production))
         except ArtifactError:  # its event is told, what it made is gone: the page will say so
             return Facts()
-        return _facts_of(Facts(), result)
+        return facts_of(Facts(), result)
 
     def _backfill(self) -> None:
         """A few of the productions that the store has and no event told of: an older spool, or none."""
@@ -221,49 +221,6 @@ class Watch:
             return False
         self._due[what] = time.monotonic() + every_seconds
         return True
-
-
-def status_from_store(view: Production) -> ProductionStatus:
-    """A production of which only the results are known."""
-    facts = Facts()
-    for stage in view.stages:
-        facts = _facts_of(facts, stage.result)
-    nodes = {
-        stage.node_id: NodeState(
-            node_id=stage.node_id,
-            status=stage.record.status,
-            provider=stage.record.provider,
-            attempt=max(len(stage.record.attempts), 1),
-            run_id=stage.record.run_id,
-            started_at=stage.record.started_at,
-            latency_ms=stage.record.latency_ms,
-            fidelity=stage.result.fidelity,
-        )
-        for stage in view.stages
-    }
-    order = ["upload", *(node.id for node in view.workspace.workflow.nodes), "report"]
-    return ProductionStatus(
-        production=view.key,
-        workspace=view.workspace.settings.workspace,
-        title=facts.title,
-        state="succeeded" if len(nodes) >= len(order) - 1 else "failed",
-        run_id=view.stages[-1].record.run_id,
-        updated_at=view.stages[-1].record.started_at,
-        duration_seconds=facts.duration_seconds,
-        verdict=facts.verdict,
-        fidelity=least(*(node.fidelity for node in nodes.values() if node.fidelity)),
-        nodes=tuple(nodes.get(node_id, NodeState(node_id=node_id)) for node_id in order),
-    )
-
-
-def _facts_of(facts: Facts, result: TaskResult) -> Facts:
-    """With what a result adds."""
-    if isinstance(result, UploadResult):
-        media = result.audio_track.media
-        return replace(facts, title=result.title, duration_seconds=media.duration_seconds if media else 0.0)
-    if isinstance(result, QAReviewResult):
-        return replace(facts, verdict=result.verdict.value)
-    return facts
 
 
 def _lane(workspace: Workspace, node_id: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 TABLES = "/bigquery/v2/projects/studio/datasets/watch/tables"
@@ -45,6 +46,19 @@ def bigquery_server() -> Iterator[State]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def account_file(folder: Path, state: State) -> Path:
+    """A service account that the server knows, as Google's client reads it."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    account = {"type": "service_account", "client_email": "watch@studio", "token_uri": f"{state.url}/token"}
+    file = folder / "account.json"
+    file.write_text(json.dumps({**account, "private_key": pem.decode(), "project_id": "studio"}))
+    return file
 
 
 def _handler(state: State) -> type[BaseHTTPRequestHandler]:

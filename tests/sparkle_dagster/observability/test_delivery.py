@@ -17,7 +17,7 @@ from sparkle_dagster.observability.delivery import SinkMover, read_cursor
 from sparkle_dagster.observability.sinks import JsonLinesFile, line_for_people
 from sparkle_dagster.observability.spool import EventSpool, SpooledEvent
 from tests.faults.processes import wait_for
-from tests.sparkle_dagster.observability.bigquery_server import State, bigquery_server
+from tests.sparkle_dagster.observability.bigquery_server import State, account_file, bigquery_server
 from tests.sparkle_dagster.observability.events import event
 
 MANY = 10_000
@@ -40,18 +40,8 @@ def spool(tmp_path: Path) -> EventSpool:
 @pytest.fixture
 def bigquery(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[State]:
     """The server, and Google's client told where it is and who it is."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
     with bigquery_server() as state:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        account = {"type": "service_account", "client_email": "watch@studio", "token_uri": f"{state.url}/token"}
-        file = tmp_path / "account.json"
-        file.write_text(json.dumps({**account, "private_key": pem.decode(), "project_id": "studio"}))
-        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(account_file(tmp_path, state)))
         monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", state.url)
         yield state
 
@@ -75,6 +65,7 @@ def ids_in(path: Path) -> list[str]:
     return [json.loads(line)["event_id"] for line in path.read_text().splitlines()]
 
 
+@pytest.mark.requirement("S40")
 def test_bigquery_down_for_the_middle_third_gets_all_events_once(
     tmp_path: Path, spool: EventSpool, bigquery: State
 ) -> None:
@@ -186,6 +177,7 @@ class Recorder:
         return ()
 
 
+@pytest.mark.requirement("S40")
 def test_hanging_sink_holds_up_no_other(tmp_path: Path, spool: EventSpool) -> None:
     stop, entered, released = threading.Event(), threading.Event(), threading.Event()
 
@@ -210,6 +202,7 @@ def test_hanging_sink_holds_up_no_other(tmp_path: Path, spool: EventSpool) -> No
             thread.join(60)
 
 
+@pytest.mark.requirement("S40")
 def test_events_beyond_the_bound_are_counted_as_dropped(tmp_path: Path) -> None:
     spool = EventSpool(tmp_path / "small", keep_bytes=100_000, segment_bytes=10_000)
     sink = Recorder()

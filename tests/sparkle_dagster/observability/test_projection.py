@@ -11,8 +11,9 @@ from contracts.status import Eta, NodeState
 from sparkle_dagster.defs.jobs import build_production_job
 from sparkle_dagster.observability.service.dagster_watch import RunWatch
 from sparkle_dagster.observability.service.history import remaining, whole
-from sparkle_dagster.observability.service.projection import Facts, Projection
+from sparkle_dagster.observability.service.projection import Projection
 from sparkle_dagster.observability.spool import EventSpool, SpooledEvent
+from sparkle_dagster.observability.store_status import Facts
 from sparkle_dagster.workspace import Workspace
 from tests.sparkle_dagster.observability.conftest import KEY
 from tests.sparkle_dagster.observability.events import event

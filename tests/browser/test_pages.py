@@ -1,0 +1,148 @@
+"""The pages in a real browser: the video plays, a finding moves the player, a dropped voice becomes a production."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.qa import QAReviewResult
+from tests.faults.processes import wait_for
+from tests.pipeline.conftest import Made, made
+from tests.project import Project
+from tests.service import Service
+
+__all__ = ["made"]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
+PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+CHROMIUM = "chromium"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    import shutil
+
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which(CHROMIUM)
+    assert program is not None, "chromium is needed: apt-get install chromium"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    context = browser.new_context(viewport=DESKTOP)
+    opened = context.new_page()
+    opened.problems = []
+    opened.on("pageerror", lambda error: opened.problems.append(str(error)))
+    opened.on("console", lambda said: opened.problems.append(said.text) if said.type == "error" else None)
+    yield opened
+    assert opened.problems == []
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def service(made: Made) -> Iterator[Service]:
+    made.project.edit("configs/tool_registry.yaml", "port: 3030", "port: 0")
+    service = Service(made.project)
+    service.start()
+    yield service
+    service.stop()
+    made.project.edit("configs/tool_registry.yaml", "port: 0", "port: 3030")
+
+
+def with_findings(project: Project, production: str) -> float:
+    """A review that found something at half of the video, committed as the newest; where it is, in seconds."""
+    manifest = project.store.read(f"qa_report/{production}")
+    review = QAReviewResult.parse(manifest.document["result"]).model_dump(mode="json")
+    review["checks"][0] |= {"status": "warn", "evidence": [{"start_seconds": 2.5, "end_seconds_exclusive": 3.0}]}
+    document = {**manifest.document, "result": review}
+    project.store.commit(f"qa_report/{production}", document, attempt_id="a finding to click on")
+    return 2.5
+
+
+def jumps(page: Any, seconds: float) -> None:
+    """Play, click the finding, see the player there."""
+    page.wait_for_function("document.getElementById('video').readyState >= 2")
+    page.evaluate("document.getElementById('video').muted = true")
+    page.evaluate("document.getElementById('video').play()")
+    page.wait_for_function("document.getElementById('video').currentTime > 0.2")
+    page.click("[data-seek]")
+    page.wait_for_function(f"Math.abs(document.getElementById('video').currentTime - {seconds}) < 1")
+    page.wait_for_function(f"document.getElementById('video').currentTime > {seconds} + 0.1")
+
+
+def test_finding_moves_the_player_served_and_from_disk(page: Any, service: Service, made: Made, tmp_path: Path) -> None:
+    seconds = with_findings(made.project, made.key)
+    page.goto(f"{service.url}/view/{made.key}")
+    jumps(page, seconds)
+    assert page.locator("track, video").count() == 1
+    assert page.evaluate("document.getElementById('video').textTracks.length") == 1
+    made.project.sparkle("export", made.key, "--to", tmp_path)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((tmp_path / "report.html").as_uri())
+    jumps(page, seconds)
+    assert [url for url in asked if not re.match(r"file:|data:", url)] == []
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_fit_and_can_be_read(
+    browser: Any, service: Service, made: Made, size: dict[str, int], scheme: str
+) -> None:
+    context = browser.new_context(viewport=size, color_scheme=scheme)
+    page = context.new_page()
+    for path in ("/", f"/view/{made.key}"):
+        page.goto(f"{service.url}{path}")
+        page.wait_for_selector("#list a, #video")
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        ink, paper = page.evaluate(
+            "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+        )
+        light = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (ink, paper)]
+        assert (light[0] < light[1]) == (scheme == "light")
+        assert abs(light[0] - light[1]) > 400
+    context.close()
+
+
+def test_dropped_voice_becomes_a_production_that_is_followed(
+    page: Any, service: Service, samples: Path, tmp_path: Path
+) -> None:
+    voice = tmp_path / "dropped.wav"
+    voice.write_bytes((samples / "voice_short.wav").read_bytes() + b"dropped")
+    page.goto(service.url)
+    page.set_input_files("#files", [str(voice), str(samples / "voice_short.txt")])
+    page.wait_for_selector("select >> nth=0")
+    page.select_option("label:has-text('profile') select", "draft")
+    page.select_option("label:has-text('lipsync') select", "-")
+    page.click("#go")
+    page.wait_for_selector("#said a", timeout=120_000)
+    key = page.inner_text("#said a")
+    page.click("#said a")
+    page.wait_for_selector(".gantt .work.running, .gantt .work.succeeded", timeout=120_000)
+    page.wait_for_selector("#video", timeout=180_000)
+    wait_for("it has ended", lambda: service.state(key) == "succeeded")
+    page.wait_for_selector("rect.passed_through", timeout=60_000)
+    record = json.loads(service.get(f"/productions/{key}").text)
+    assert {node["node_id"]: node["provider"] for node in record["nodes"]}["lipsync"] == "noop"
+    page.goto(service.url)
+    page.fill("#words", "dropped")
+    page.wait_for_function("document.querySelectorAll('#list > li').length === 1")
+    assert key in page.inner_text("#list")
