@@ -85,8 +85,10 @@ class Project:
 
 
 def make_project(root: Path) -> Project:
-    """The shipped files, with the quickest delivery profile as the default one."""
+    """The shipped files; the status service takes any free port, since many projects live on one machine in tests."""
     for name in ("configs", "samples"):
         shutil.copytree(SOURCE / name, root / name)
     shutil.copy(SOURCE / "workspace.yaml", root)
-    return Project(root)
+    project = Project(root)
+    project.edit("configs/tool_registry.yaml", "port: 3030", "port: 0")
+    return project

@@ -7,15 +7,23 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from contracts.base import readable
 from contracts.errors import ConfigError
+from contracts.tool_registry import StatusService
 from sparkle_dagster.cli.output import console
 
 ADDRESS_FILE = "service.json"
 
 
-def serve() -> None:
+def serve(
+    host: Annotated[str | None, typer.Option(help="Instead of the registry's, such as a container's name.")] = None,
+    port: Annotated[int | None, typer.Option(help="Instead of the registry's; 0: any free one.")] = None,
+    token: Annotated[str | None, typer.Option(help="env:NAME, where the token stands that callers must show.")] = None,
+) -> None:
     """Answer what is going on: /status, /metrics, the pages of productions, and starts and reruns for programs.
 
     It also delivers node events to the sinks. `sparkle dev` starts it; ends with Ctrl-C.
@@ -32,7 +40,8 @@ def serve() -> None:
 
     workspace = this_workspace()
     settings = workspace.registry.settings
-    service = settings.services.status
+    given = {"host": host, "port": port, "token": {"secret": token} if token else None}
+    service = _service(settings.services.status, {name: value for name, value in given.items() if value is not None})
     if service is None:
         raise ConfigError(
             "expected settings.services.status with a host and a port, found none; add it",
@@ -64,6 +73,16 @@ def serve() -> None:
             stop.set()
             for thread in threads:
                 thread.join(timeout=2)  # a sink that hangs does not keep the service: its events wait in the spool
+
+
+def _service(configured: StatusService | None, given: dict[str, Any]) -> StatusService | None:
+    """As the registry has it, with what the command line says. Raises: ConfigError: that cannot be."""
+    if not given:
+        return configured
+    try:
+        return StatusService.model_validate({**(configured.model_dump() if configured else {}), **given})
+    except ValueError as error:
+        raise ConfigError(f"sparkle serve: {readable(error)}") from error
 
 
 @contextmanager

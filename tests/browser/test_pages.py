@@ -59,12 +59,10 @@ def page(browser: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def service(made: Made) -> Iterator[Service]:
-    made.project.edit("configs/tool_registry.yaml", "port: 3030", "port: 0")
     service = Service(made.project)
     service.start()
     yield service
     service.stop()
-    made.project.edit("configs/tool_registry.yaml", "port: 0", "port: 3030")
 
 
 def with_findings(project: Project, production: str) -> float:

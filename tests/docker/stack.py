@@ -152,7 +152,9 @@ def postgres_programs() -> Path | None:
 
 
 def recipe_services() -> dict[str, Any]:
-    found: dict[str, Any] = read_compose({"SPARKLE_POSTGRES_PASSWORD": PASSWORD})["services"]
+    found: dict[str, Any] = read_compose({"SPARKLE_POSTGRES_PASSWORD": PASSWORD, "SPARKLE_STATUS_TOKEN": PASSWORD})[
+        "services"
+    ]
     return found
 
 

@@ -10,7 +10,7 @@ from sparkle_dagster.settings import load_settings
 from tests.docker.recipes import COMPOSE, IMAGES, PROJECT, read_compose, read_dockerfile
 from tests.docker.test_images import PINNED, installed_commands
 
-SECRET = {"SPARKLE_POSTGRES_PASSWORD": "a word nobody would guess"}
+SECRET = {"SPARKLE_POSTGRES_PASSWORD": "a word nobody would guess", "SPARKLE_STATUS_TOKEN": "nor this one"}
 OF_THE_BASE = {"flock", "python", "pg_isready"}
 """Commands that the base images bring: util-linux, Python, PostgreSQL."""
 
@@ -21,14 +21,17 @@ def services() -> dict[str, Any]:
     return found
 
 
-def test_the_password_has_no_default() -> None:
+def test_the_secrets_have_no_default() -> None:
     with pytest.raises(KeyError, match="choose a password"):
-        read_compose({})
+        read_compose({"SPARKLE_STATUS_TOKEN": "given"})
+    with pytest.raises(KeyError, match="choose a token"):
+        read_compose({"SPARKLE_POSTGRES_PASSWORD": "given"})
 
 
 def test_no_secret_stands_in_it() -> None:
     text = (PROJECT / COMPOSE).read_text()
     assert all("${SPARKLE_POSTGRES_PASSWORD:?" in line for line in text.splitlines() if "PASSWORD:" in line)
+    assert all("${SPARKLE_STATUS_TOKEN:?" in line for line in text.splitlines() if "TOKEN:" in line)
 
 
 def test_there_is_exactly_one_daemon(services: dict[str, Any]) -> None:
@@ -40,13 +43,16 @@ def test_there_is_exactly_one_daemon(services: dict[str, Any]) -> None:
     assert "/state/dagster/.daemon.lock" in command, "the lock that `sparkle dev` holds too"
 
 
-def test_only_the_webserver_is_published_and_on_loopback(services: dict[str, Any]) -> None:
+def test_only_pages_are_published_and_on_loopback(services: dict[str, Any]) -> None:
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    service = ProviderRegistry.from_config(
-        PROJECT / "configs/tool_registry.yaml", settings=load_settings(PROJECT)
-    ).settings.services.webserver
-    assert published == {"webserver": [f"{service.host}:{service.port}:{service.port}"]}
-    assert option(services["webserver"]["command"], "-p") == str(service.port)
+    registry = ProviderRegistry.from_config(PROJECT / "configs/tool_registry.yaml", settings=load_settings(PROJECT))
+    known = registry.settings.services
+    assert known.status is not None
+    expected = {"webserver": known.webserver, "status": known.status}
+    assert published == {name: [f"{item.host}:{item.port}:{item.port}"] for name, item in expected.items()}
+    assert option(services["webserver"]["command"], "-p") == str(known.webserver.port)
+    assert option(services["status"]["command"], "--port") == str(known.status.port)
+    assert option(services["status"]["command"], "--token") == "env:SPARKLE_STATUS_TOKEN"
     assert not any("network_mode" in item or "privileged" in item for item in services.values())
 
 
@@ -80,6 +86,7 @@ def test_every_service_starts_again_and_waits_for_the_home(services: dict[str, A
         "code": {"prepare"},
         "webserver": {"code"},
         "daemon": {"code"},
+        "status": {"prepare"},
     }
 
 

@@ -19,12 +19,10 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def service(made: Made) -> Iterator[Service]:
-    made.project.edit("configs/tool_registry.yaml", "port: 3030", "port: 0")
     service = Service(made.project)
     service.start()
     yield service
     service.stop()
-    made.project.edit("configs/tool_registry.yaml", "port: 0", "port: 3030")
 
 
 @pytest.fixture

@@ -73,7 +73,11 @@ def test_refused_upload_has_failed_and_the_rest_is_blocked(project: Project, tmp
 
 def test_sinks_are_brought_up_to_date_by_hand(project: Project, tmp_path: Path) -> None:
     out = tmp_path / "events.jsonl"
-    project.edit("configs/tool_registry.yaml", "[{kind: stdout}]", f"[{{kind: jsonl, path: {out}}}]")
+    project.edit(
+        "configs/tool_registry.yaml",
+        "[{kind: stdout, style: human}, {kind: prometheus}]",
+        f"[{{kind: jsonl, path: {out}}}]",
+    )
     noise = tmp_path / "noise.wav"
     noise.write_text("this is no sound at all")
     project.command("run", noise, "--json")

@@ -21,12 +21,10 @@ NODES = ["upload", "script", "lipsync", "video", "qa", "report"]
 @pytest.fixture(scope="module")
 def service(made: Made) -> Iterator[Service]:
     """Of the project with the production that was made before the service ever ran."""
-    made.project.edit("configs/tool_registry.yaml", "port: 3030", "port: 0")
     service = Service(made.project)
     service.start()
     yield service
     service.stop()
-    made.project.edit("configs/tool_registry.yaml", "port: 0", "port: 3030")
 
 
 def drop(service: Service, name: str, voice: Path, **options: object) -> httpx.Response:
