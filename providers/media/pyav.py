@@ -2,23 +2,34 @@
 
 import io
 from pathlib import Path
+from typing import cast
+
+from pydantic import Field
 
 from contracts.artifacts import ArtifactRef, MediaInfo
 from contracts.media import InspectionRequest, InspectionResult
 from contracts.tasks import MediaInspectionTask
+from contracts.tool_registry import SizeBytes
 
 
 class PyAVInspectionProvider(MediaInspectionTask):
     """Facts and previews with PyAV and Pillow."""
 
+    class Options(MediaInspectionTask.Options):
+        max_cpu_s: int = Field(default=3600, gt=0, description="Processor time for one file; then it is ended.")
+        max_memory: SizeBytes = Field(default=4 * 2**30, gt=0, description="Memory for one file, such as 4GiB.")
+
     def run(self, request: InspectionRequest) -> InspectionResult:
         """Raises: ProviderRejected: media that does not open, holds nothing that decodes, or is outside the limits."""
+        # What is imported here is loaded before memory is counted.
+        from providers._media.bounds import bounded_process
+        from providers._media.previews import inspected  # noqa: F401
         from providers._media.survey import survey
 
+        options = cast(PyAVInspectionProvider.Options, self.options)
         path = self.context.artifacts.fetch(request.artifact)
-        if request.previews:
-            return self._with_previews(path)
-        return self._result(survey(path), path)
+        with bounded_process(options.max_cpu_s, options.max_memory):
+            return self._with_previews(path) if request.previews else self._result(survey(path), path)
 
     def _with_previews(self, path: Path) -> InspectionResult:
         from providers._media.previews import inspected, picture_poster_jpeg

@@ -131,6 +131,8 @@ def _error(messages: dict[str, Message], name: str, timeout_seconds: float, log:
         return ProviderCrashed(f"{name}: its supervising process was lost; its processes were killed{_last_words(log)}")
     if end["reason"] == "timeout":
         return ProviderTimeout(f"{name}: expected an answer within {timeout_seconds:g} s, got none; it was killed")
+    if end["signal"] == signal.SIGXCPU:
+        return ProviderCrashed(f"{name}: expected less processor time than it is allowed, got more; it was ended")
     if end["signal"]:
         found = signal.Signals(end["signal"]).name
         memory = "; if nobody killed it, the machine ran out of memory" if end["signal"] == signal.SIGKILL else ""

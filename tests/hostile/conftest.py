@@ -2,7 +2,9 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -11,18 +13,25 @@ from tests.hostile.door import Door
 from tests.project import make_project
 
 
-@pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    folder = tmp_path_factory.mktemp("hostile")
+@contextmanager
+def open_door(folder: Path, edits: Mapping[str, str]) -> Iterator[Door]:
+    """A door of its own; ``edits`` are made to the tool registry."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("SPARKLE_HOME", "SPARKLE_WORKSPACE", "SPARKLE_EXECUTOR", "SPARKLE_MODELS"):
             patch.delenv(name, raising=False)
         project = make_project(folder / "project")
-        project.edit("configs/tool_registry.yaml", "settle_s: 5", "settle_s: 0")
+        for old, new in {"settle_s: 5": "settle_s: 0", **edits}.items():
+            project.edit("configs/tool_registry.yaml", old, new)
         workspace = load_workspace(project.root)
         workspace.inbox.mkdir(parents=True)
         (folder / "made").mkdir()
         yield Door(workspace, folder / "made")
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    with open_door(tmp_path_factory.mktemp("hostile"), {}) as opened:
+        yield opened
 
 
 class CountingServer:
