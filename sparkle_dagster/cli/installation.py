@@ -103,6 +103,7 @@ def examine() -> list[dict[str, str]]:
         ("store", _store),
         ("disk space", _space),
         ("dagster home", _home),
+        ("inbox", _inbox),
     ]
     for what, check in checks:
         try:
@@ -142,6 +143,16 @@ def _home(workspace: Any) -> dict[str, str]:
 
     prepare_home(workspace)
     return _finding("passed", "dagster home", "opened and migrated")
+
+
+def _inbox(workspace: Any) -> dict[str, str]:
+    from sparkle_dagster.execution.inbox import left_alone
+
+    left = left_alone(workspace.inbox)
+    if not left:
+        return _finding("passed", "inbox", str(workspace.inbox))
+    reasons = "; ".join(f"{name}: {why}" for name, why in left.items())
+    return _finding("degraded", "inbox", f"nothing becomes of these files: {reasons}")
 
 
 def _capability(described: CapabilityReport) -> dict[str, str]:

@@ -35,6 +35,7 @@ def status(
 
     Examples:  sparkle status      sparkle status voice-0123456789abcdef --json
     """
+    from sparkle_dagster.execution.inbox import left_alone
     from sparkle_dagster.workspace import this_workspace
 
     workspace = this_workspace()
@@ -50,6 +51,9 @@ def status(
         for summary in summaries:
             if command := _finishing_command(summary):
                 console().print(f"[dim]next[/]  {command}")
+    if not production and not json_output:
+        for name, why in left_alone(workspace.inbox).items():
+            console().print(f"[yellow]left alone[/] in the inbox  {escape(name)}: {escape(why)}")
 
 
 def show(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from contracts.base import canonical_json
+from contracts.base import canonical_json, readable
 from contracts.errors import ConfigError, SparkleError, UploadRejected
 from sparkle_dagster.cli.output import JsonOption, console, fail, print_json, quiet
 
@@ -43,7 +43,9 @@ def run(
     workspace = this_workspace()
     started = time.monotonic()
     given = {role: path for role, path in (("audio", audio), ("face", face), ("transcript", transcript)) if path}
-    options = {"title": title, "language": language, "profile": profile, "captions": captions, "tags": tag}
+    options = _checked_options(
+        workspace, {"title": title, "language": language, "profile": profile, "captions": captions, "tags": tag}
+    )
     changes = switches(workspace, disable or (), provider or ())
     production, report = start_or_find(workspace, given, options, json_output, changes)
     if json_output:
@@ -187,7 +189,8 @@ def switches(workspace: Workspace, disable: Any, provider: Any) -> dict[str, dic
         asset = _asset_of(workspace, node_id)
         node = next((node for node in workspace.workflow.nodes if node.id == node_id), None)
         if node is None:
-            raise ConfigError(f"--provider: expected a node that has providers, got {node_id!r}")
+            known = ", ".join(node.id for node in workspace.workflow.nodes)
+            raise ConfigError(f"--provider: expected a node that has providers ({known}), got {node_id!r}")
         workspace.registry.candidates(node.capability, provider=name)  # an unknown one is an error, with the known
         config.setdefault(asset, {})["provider"] = name
     return config
@@ -234,17 +237,18 @@ def _explain_failure(production: str, report: "RunReport") -> NoReturn:
 
 def _take_in(workspace: Workspace, given: dict[str, Path], options: dict[str, Any]) -> dict[str, Path]:
     """Private copies beside the inbox, so that the run reads what the person gave even if it changes meanwhile."""
-    drop = workspace.inbox / ".drops" / uuid.uuid4().hex
+    from sparkle_dagster.execution.inbox import PRIVATE_COPIES
+
+    drop = workspace.inbox / PRIVATE_COPIES / uuid.uuid4().hex
     drop.mkdir(parents=True)
     files: dict[str, Path] = {}
     try:
         for role, path in given.items():
             files[role] = drop / _checked(role, path).name
             shutil.copyfile(path, files[role])
-        chosen = {name: value for name, value in options.items() if value}
-        if chosen:
+        if options:
             files["options"] = drop / "options.yaml"
-            files["options"].write_bytes(canonical_json(chosen))
+            files["options"].write_bytes(canonical_json(options))
     except OSError as error:
         shutil.rmtree(drop, ignore_errors=True)
         raise UploadRejected(f"cannot read {error.filename}: {error.strerror}") from error
@@ -252,6 +256,19 @@ def _take_in(workspace: Workspace, given: dict[str, Path], options: dict[str, An
         shutil.rmtree(drop, ignore_errors=True)
         raise
     return files
+
+
+def _checked_options(workspace: Workspace, options: dict[str, Any]) -> dict[str, Any]:
+    """Those that were given. Raises: ConfigError: one that no upload can have; nothing has been copied or started."""
+    from contracts.upload import UploadOptions
+    from sparkle_dagster.execution.upload_options import require_profile
+
+    given = {name: value for name, value in options.items() if value}
+    try:
+        require_profile(UploadOptions.model_validate(given).profile, workspace.registry.profiles)
+    except (ValueError, UploadRejected) as error:
+        raise ConfigError(f"--{readable(error)}") from error
+    return given
 
 
 def _checked(role: str, path: Path) -> Path:

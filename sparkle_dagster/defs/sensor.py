@@ -6,11 +6,14 @@ from sparkle_dagster.defs.assets import asset_key
 from sparkle_dagster.defs.jobs import PRODUCTION_JOB, production_tags, upload_run_config
 from sparkle_dagster.defs.partitions import PRODUCTIONS
 from sparkle_dagster.execution.arrivals import Arrival, look
+from sparkle_dagster.execution.inbox import left_alone
 from sparkle_dagster.workspace import Workspace, this_workspace
 
 MAX_REQUESTS_PER_TICK = 50
 QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
 """The event log keeps everything; the terminal of `sparkle dev` shows what needs a look."""
+MAX_NAMED = 5
+"""Files that are left alone, in one line of the sensor's history; `sparkle status` names all."""
 MAX_STARTS = 3
 """Runs for the same files: a run that failed and left them in the inbox was lost before it took them in."""
 
@@ -23,7 +26,7 @@ def build_inbox_sensor(workspace: Workspace) -> dg.SensorDefinition:
         keys = context.instance.get_dynamic_partitions(str(PRODUCTIONS.name))
         arrivals = look(workspace, keys, context.log.warning)[:MAX_REQUESTS_PER_TICK]
         if not arrivals:
-            return dg.SkipReason(f"nothing new in the inbox ({workspace.inbox.name}/)")
+            return dg.SkipReason(_nothing_new(workspace))
         new = list(dict.fromkeys(arrival.production_key for arrival in arrivals if arrival.is_new))
         return dg.SensorResult(
             run_requests=[_request(context.instance, workspace, arrival) for arrival in arrivals],
@@ -38,6 +41,13 @@ def build_inbox_sensor(workspace: Workspace) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Watches the uploads folder: a voice becomes a production, a correction brings one up to date.",
     )
+
+
+def _nothing_new(workspace: Workspace) -> str:
+    left = [f"{name}: {why}" for name, why in left_alone(workspace.inbox).items()]
+    more = f" and {len(left) - MAX_NAMED} more" if len(left) > MAX_NAMED else ""
+    named = f"; left alone: {'; '.join(left[:MAX_NAMED])}{more}" if left else ""
+    return f"nothing new in the inbox ({workspace.inbox.name}/){named}"
 
 
 def _request(instance: dg.DagsterInstance, workspace: Workspace, arrival: Arrival) -> dg.RunRequest:

@@ -11,6 +11,7 @@ from contracts.errors import SparkleError, UploadRejected
 from sparkle_dagster.defs.assets import asset_key, failure_of
 from sparkle_dagster.defs.metadata import metadata_of
 from sparkle_dagster.defs.partitions import PRODUCTIONS
+from sparkle_dagster.execution.inbox import PRIVATE_COPIES
 from sparkle_dagster.execution.intake import Admission, admit, move_to_admitted, quarantine
 from sparkle_dagster.workspace import Workspace, this_workspace
 
@@ -35,7 +36,7 @@ def build_upload_asset(workspace: Workspace) -> dg.AssetsDefinition:
         try:
             outcome = admit(Admission(context.partition_key, files, context.run_id, CODE_VERSION), workspace)
         except UploadRejected as error:
-            if files:
+            if any(not name.startswith(f"{PRIVATE_COPIES}/") for name in config.files.values()):
                 folder = quarantine(files, context.partition_key, str(error), workspace)
                 context.log.error(f"{error} (the files are in {folder.relative_to(workspace.inbox)})")
             if not workspace.store.generations(f"upload/{context.partition_key}"):

@@ -1,7 +1,7 @@
 """The inbox: which files belong together, which have settled, and which production they are. Opens no media.
 
 ``name.wav`` starts a production; files of the same stem join it: a picture or video is the face, a text is the
-transcript, ``name.yaml`` the options. Everything else in the folder is left alone and named.
+transcript, ``name.yaml`` the options. Everything else in the folder is left alone, and ``left_alone`` says why.
 """
 
 import hashlib
@@ -40,6 +40,9 @@ MEDIA_TYPE_BY_SUFFIX: dict[str, str] = {
     ".yaml": "application/yaml",
 }
 ROLES = ("audio", "face", "transcript", "options")
+OWN_FOLDERS = ("admitted", "quarantine")
+PRIVATE_COPIES = ".drops"
+"""Folder of the inbox for copies of what a command was given: the person keeps the files themselves."""
 
 FileState = tuple[int, ...]
 _digests: dict[Path, tuple[FileState, str]] = {}
@@ -73,6 +76,33 @@ def list_groups(inbox: Path) -> list[InboxGroup]:
         else:
             group[role] = path
     return [InboxGroup(stem, group, tuple(extra.get(stem, ()))) for stem, group in files.items()]
+
+
+def left_alone(inbox: Path) -> dict[str, str]:
+    """Name -> why nothing becomes of it, for what is not a voice, a face, a transcript or options of a regular file.
+
+    Not named: hidden and ``.part`` files, which may still be coming, and the inbox's own folders.
+    """
+    groups = list_groups(inbox)
+    taken = {path for group in groups for path in group.files.values()}
+    second = {path: group.files[ROLE_BY_SUFFIX[path.suffix.lower()]].name for group in groups for path in group.extra}
+    reasons: dict[str, str] = {}
+    for path in sorted(inbox.iterdir()) if inbox.is_dir() else []:
+        if path in taken or path.name.startswith(".") or path.suffix == ".part" or path.name in OWN_FOLDERS:
+            continue
+        reasons[os.fsencode(path.name).decode(errors="backslashreplace")] = _why_left(path, second.get(path))
+    return reasons
+
+
+def _why_left(path: Path, first: str | None) -> str:
+    if first is not None:
+        return f"expected one {ROLE_BY_SUFFIX[path.suffix.lower()]} of this name, {first} is there already"
+    if not _is_utf8(path.name):
+        return "expected a name in UTF-8"
+    if not is_regular_file(path):
+        return "expected a file, got a folder, a link or a pipe"
+    known = " ".join(ROLE_BY_SUFFIX)
+    return f"expected one of {known}, got {path.suffix or 'no ending'}"
 
 
 def has_settled(paths: Iterable[Path], settle_seconds: float) -> bool:

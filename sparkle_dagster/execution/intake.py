@@ -19,7 +19,7 @@ from contracts.production import ProductionSpec
 from contracts.upload import UploadOptions, UploadResult
 from sparkle_dagster.execution.inbox import MEDIA_TYPE_BY_SUFFIX, ROLE_BY_SUFFIX, ROLES, identity_of, is_regular_file
 from sparkle_dagster.execution.node_run import NodeOutcome, data_version_of
-from sparkle_dagster.execution.upload_options import read_options
+from sparkle_dagster.execution.upload_options import read_options, require_profile
 from sparkle_dagster.registry.provider_registry import ProviderRegistry
 from sparkle_dagster.workspace import Workspace
 
@@ -201,9 +201,7 @@ def _options(path: Path | None, previous: UploadResult | None, workspace: Worksp
         options = UploadOptions.model_validate(kept)
     else:
         options = read_options(path)
-    if options.profile not in workspace.registry.profiles:
-        known = ", ".join(sorted(workspace.registry.profiles))
-        raise UploadRejected(f"profile: expected one of {known}, got {options.profile!r}")
+    require_profile(options.profile, workspace.registry.profiles)
     return options
 
 

@@ -1,5 +1,6 @@
 """``<stem>.yaml`` beside the audio: options of an upload, read strictly."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from contracts.base import readable
@@ -16,6 +17,12 @@ def read_options(path: Path) -> UploadOptions:
         return UploadOptions.model_validate(load_document(path).data)
     except (ConfigError, ValueError) as error:
         raise UploadRejected(f"{path.name}: {readable(error)}") from error
+
+
+def require_profile(name: str, known: Collection[str]) -> None:
+    """Raises: UploadRejected: no delivery profile of the tool registry has this name."""
+    if name not in known:
+        raise UploadRejected(f"profile: expected one of {', '.join(sorted(known))}, got {name!r}")
 
 
 def changed_options(path: Path, before: UploadResult, default_language: str) -> frozenset[str]:

@@ -97,6 +97,19 @@ def test_same_files_under_another_name_start_nothing(made: Made) -> None:
     assert made.project.sparkle("run", renamed) == {"production": made.key, "started": False}
 
 
+@pytest.mark.parametrize("switch", ["lipsync=mouth_wrap", "qa=pyav", "upload=signal", "lips=mouth_warp"])
+def test_switch_to_what_does_not_exist_starts_no_run(made: Made, switch: str) -> None:
+    with made.project.instance() as instance:
+        before = instance.get_runs_count()
+    done = made.project.command("rerun", made.key, "--from", "lipsync", "--provider", switch)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    known = {"lipsync": "mouth_warp", "qa": "signal"}.get(switch.split("=")[0], "script, lipsync, video, qa")
+    assert known in done.stderr
+    with made.project.instance() as instance:
+        assert instance.get_runs_count() == before
+
+
 def test_unknown_production_is_named_with_what_is_known(made: Made) -> None:
     done = made.project.command("rerun", "nobody-0000000000000000", "--only", "qa")
     assert done.returncode == 1

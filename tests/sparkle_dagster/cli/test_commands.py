@@ -44,10 +44,25 @@ def test_failed_run_answers_with_one_document_and_its_production_is_in_status(pr
     assert summary["production"] == production
     nodes = {node["node_id"]: node["status"] for node in summary["nodes"]}
     assert nodes == {"upload": "failed", "script": "blocked", "lipsync": "blocked", "video": "blocked", "qa": "blocked"}
+    (project.home / "uploads/notes.docx").write_text("not for us")
     shown = project.command("status")
     assert shown.returncode == 0, shown.stderr
     assert production in shown.stdout
     assert "upload:failed" in shown.stdout, "a state is told in words, not by colour alone"
+    assert "notes.docx: expected one of .wav" in shown.stdout
+    assert not (project.home / "uploads/quarantine").exists(), "the person has the file; a copy is nobody's"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "known"),
+    [("--profile", "cinema", "draft, web"), ("--captions", "loud", "confident"), ("--language", "../en", "pattern")],
+)
+def test_option_that_no_upload_can_have_starts_nothing(project: Project, option: str, value: str, known: str) -> None:
+    answer = failure(project, "run", project.root / "samples/voice_short.wav", option, value)
+    assert answer["error"] == "ConfigError"
+    assert answer["message"].startswith(option)
+    assert known in answer["message"]
+    assert not project.home.exists(), "nothing was copied, no run was made"
 
 
 def test_unknown_production_is_a_readable_error(project: Project) -> None:

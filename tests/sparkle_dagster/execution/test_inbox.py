@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from sparkle_dagster.execution.inbox import (
+    ROLE_BY_SUFFIX,
     content_digest_of,
     digest_of_file,
     has_settled,
     identity_of,
     is_hashed,
     known_key,
+    left_alone,
     list_groups,
     production_key,
 )
@@ -44,6 +46,21 @@ def test_second_file_for_a_role_is_named_not_taken(tmp_path: Path) -> None:
     (group,) = list_groups(tmp_path)
     assert group.files["face"].name == "hello.jpg"
     assert [path.name for path in group.extra] == ["hello.png"]
+
+
+def test_what_nothing_becomes_of_is_named_with_the_reason(tmp_path: Path) -> None:
+    _touch(tmp_path, "hello.wav", "hello.mp3", ".hidden.pdf", "half.wav.part", "notes.docx", "README")
+    for name in ("folder.wav", "admitted", "quarantine", ".drops"):
+        (tmp_path / name).mkdir()
+    (tmp_path / os.fsdecode(b"caf\xe9.wav")).write_bytes(b"x")
+    assert left_alone(tmp_path) == {
+        "README": "expected one of " + " ".join(ROLE_BY_SUFFIX) + ", got no ending",
+        "caf\\xe9.wav": "expected a name in UTF-8",
+        "folder.wav": "expected a file, got a folder, a link or a pipe",
+        "hello.wav": "expected one audio of this name, hello.mp3 is there already",
+        "notes.docx": "expected one of " + " ".join(ROLE_BY_SUFFIX) + ", got .docx",
+    }
+    assert left_alone(tmp_path / "none") == {}
 
 
 @pytest.mark.requirement("U7")
