@@ -23,6 +23,9 @@ from sparkle_dagster.execution.upload_options import read_options, require_profi
 from sparkle_dagster.registry.provider_registry import ProviderRegistry
 from sparkle_dagster.workspace import Workspace
 
+MIN_VOICE_SECONDS = 0.01
+"""Less is nothing that anybody hears, and fewer samples than filters and codecs are long."""
+
 
 @dataclass(frozen=True)
 class Admission:
@@ -191,6 +194,9 @@ def _inspect(registry: ProviderRegistry, ref: ArtifactRef, role: str, inspected:
         expected = {"audio": "sound", "face": "a picture or a video", "transcript": "readable text"}[role]
         found = f"{info.kind} ({info.container})" if info.container else info.kind
         raise UploadRejected(f"the {role} cannot be used: expected {expected}, got {found}")
+    if role == "audio" and info.audio and info.audio.duration_seconds < MIN_VOICE_SECONDS:
+        found = f"{info.audio.sample_count} samples at {info.audio.sample_rate_hz} Hz"
+        raise UploadRejected(f"the audio cannot be used: expected at least {MIN_VOICE_SECONDS} s of sound, got {found}")
     inspected[ref.digest] = inspection.model_dump(mode="json")
     return ref.model_copy(update={"media": info})
 

@@ -49,7 +49,6 @@ def _two_faces(folder: Path) -> Path:
 
 NOISE = np.random.default_rng(1).normal(0, 0.3, (1, 3200))
 VOICES: dict[str, tuple[Make, Facts]] = {
-    "one sample": (_pcm(np.full((1, 1), 0.5)), {"sample_count": 1}),
     "ten milliseconds": (_pcm(tone(0.01, 16_000)), {"sample_count": 160}),
     "digital silence": (_pcm(np.zeros((1, 1600))), {"sample_count": 1600}),
     "all clipped": (_pcm(np.sign(NOISE)), {"sample_count": 3200}),

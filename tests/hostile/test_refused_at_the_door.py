@@ -48,6 +48,7 @@ VOICES: dict[str, tuple[Made, str]] = {
     "no channels": (lambda _: wav_that_claims(channels=0), "the audio cannot be used"),
     "sixty thousand channels": (lambda _: wav_that_claims(channels=60_000), "the audio cannot be used"),
     "a million bits a sample": (lambda _: wav_that_claims(bits=65_535), "the audio cannot be used"),
+    "one sample": (lambda _: wav_that_claims(held=2), "at least 0.01 s of sound, got 1 samples at 48000 Hz"),
     "a silent video": (_silent_video, "expected sound, got video"),
     "zip": (lambda _: b"PK\x03\x04" + bytes(400), "expected sound, got data"),
     "program": (lambda _: b"\x7fELF" + bytes(400), "expected sound, got data"),
