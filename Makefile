@@ -16,10 +16,10 @@ test: check  ## all checks, then all tests
 	@echo "tests ..."
 	@$(BIN)/python -m pytest -n 2
 
-test-system: .venv/dev  ## tests that need strace and chromium (apt-get install strace chromium)
-	@for program in strace chromium; do \
-	  command -v $$program >/dev/null || { echo "$$program is needed: apt-get install $$program"; exit 1; }; done
-	@$(BIN)/python -m pytest -m system
+test-system: .venv/dev  ## tests that need programs of the machine; installs them where it may, else names them
+	@$(BIN)/python -m tests.system_packages
+	@echo "system tests ..."
+	@$(BIN)/python -m pytest -m system -n 2 --dist loadfile
 
 check: .venv/dev  ## lint, format, types, import rules
 	@echo "ruff ..." && $(BIN)/ruff check && $(BIN)/ruff format --check --quiet

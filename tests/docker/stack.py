@@ -27,6 +27,7 @@ from tests.docker.recipes import (
     read_compose,
     read_dockerfile,
 )
+from tests.system_packages import program
 
 PASSWORD = "a word/with @ signs"
 LOOPBACK = "127.0.0.1"
@@ -144,13 +145,6 @@ def running_stack(root: Path) -> Iterator[Stack]:
             stack.stop()
 
 
-def postgres_programs() -> Path | None:
-    """The folder of ``initdb`` and ``postgres``; None where PostgreSQL is not installed."""
-    folders = sorted(Path("/").glob("usr/lib/postgresql/*/bin"))  # Debian keeps them off the search path
-    found = shutil.which("postgres")
-    return folders[-1] if folders else Path(found).parent if found else None
-
-
 def recipe_services() -> dict[str, Any]:
     found: dict[str, Any] = read_compose({"SPARKLE_POSTGRES_PASSWORD": PASSWORD, "SPARKLE_STATUS_TOKEN": PASSWORD})[
         "services"
@@ -181,8 +175,7 @@ def wait_for(is_true: Callable[[], bool], what: str, seconds: float = 180) -> No
 @contextmanager
 def _postgres(data: Path, port: str) -> Iterator[None]:
     """A fresh database on loopback with a password; it refuses to run as root, so root hands it to `nobody`."""
-    programs = postgres_programs()
-    assert programs, "PostgreSQL is not installed"
+    programs = program("postgres").parent
     is_root = os.geteuid() == 0
     user = {"user": "nobody"} if is_root else {}
     data.mkdir(mode=0o700)

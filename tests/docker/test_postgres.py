@@ -1,6 +1,6 @@
 """The whole deployment on Postgres, as processes: a voice dropped into the inbox becomes a finished production.
 
-Needs PostgreSQL's programs and the extra `postgres`; run with `pytest -m system tests/docker`.
+Needs PostgreSQL's programs and the extra `postgres`; `make test-system` runs it.
 """
 
 import json
@@ -11,17 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.docker.recipes import PROJECT
-from tests.docker.stack import LOOPBACK, PASSWORD, Stack, postgres_programs, running_stack, wait_for
+from tests.docker.stack import LOOPBACK, PASSWORD, Stack, running_stack, wait_for
+from tests.system_packages import program
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(postgres_programs() is None, reason="PostgreSQL is not installed"),
-]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 
 def test_a_dropped_voice_is_finished_on_postgres(tmp_path: Path) -> None:
-    pytest.importorskip("dagster_postgres", reason="the extra `postgres` is not installed")
     with running_stack(tmp_path) as stack:
         prepared = stack.run("prepare")
         assert prepared.returncode == 0, prepared.stdout + prepared.stderr
@@ -66,10 +62,8 @@ def _production(stack: Stack) -> str:
 
 
 def _query(stack: Stack, sql: str) -> list[str]:
-    programs = postgres_programs()
-    assert programs
     command = [
-        programs / "psql",
+        program("postgres").with_name("psql"),
         "-h",
         LOOPBACK,
         "-p",

@@ -1,7 +1,6 @@
 """Seen from the kernel: reading a hostile file opens no connection and none of the files that it points to."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 from tests.hostile.forged import lures
 from tests.project import SOURCE
+from tests.system_packages import program
 
 pytestmark = pytest.mark.system
 
@@ -30,8 +30,7 @@ for read in (survey, read_picture, lambda path: open_media(path).__enter__()):
 
 def traced(path: Path, log: Path) -> str:
     """System calls that open files or talk to the network, from the first touch of ``path``."""
-    assert shutil.which("strace"), "strace is needed: apt-get install strace"
-    command = ["strace", "-f", "-e", "trace=open,openat,socket,connect,execve", "-o", str(log)]
+    command = [program("strace"), "-f", "-e", "trace=open,openat,socket,connect,execve", "-o", str(log)]
     subprocess.run([*command, sys.executable, "-c", READ, str(path)], cwd=SOURCE, check=True, capture_output=True)
     text = log.read_text(errors="replace")
     assert str(path) in text, "the trace sees what is read"
@@ -55,7 +54,7 @@ def test_trace_sees_a_socket(tmp_path: Path) -> None:
     log = tmp_path / "trace.txt"
     code = "import socket; socket.socket().close(); open('/etc/passwd').close()"
     subprocess.run(
-        ["strace", "-f", "-e", "trace=socket,openat", "-o", str(log), sys.executable, "-c", code], check=True
+        [program("strace"), "-f", "-e", "trace=socket,openat", "-o", str(log), sys.executable, "-c", code], check=True
     )
     assert "socket(" in log.read_text()
     assert "/etc/passwd" in log.read_text()
