@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from pydantic import Field
 
@@ -10,6 +10,9 @@ from contracts.artifacts import ArtifactRef, MediaInfo
 from contracts.media import InspectionRequest, InspectionResult
 from contracts.tasks import MediaInspectionTask
 from contracts.tool_registry import SizeBytes
+
+if TYPE_CHECKING:
+    from providers._media.previews import Previews
 
 
 class PyAVInspectionProvider(MediaInspectionTask):
@@ -23,19 +26,20 @@ class PyAVInspectionProvider(MediaInspectionTask):
         """Raises: ProviderRejected: media that does not open, holds nothing that decodes, or is outside the limits."""
         # What is imported here is loaded before memory is counted.
         from providers._media.bounds import bounded_process
-        from providers._media.previews import inspected  # noqa: F401
+        from providers._media.previews import inspected
         from providers._media.survey import survey
 
         options = cast(PyAVInspectionProvider.Options, self.options)
         path = self.context.artifacts.fetch(request.artifact)
         with bounded_process(options.max_cpu_s, options.max_memory):
-            return self._with_previews(path) if request.previews else self._result(survey(path), path)
+            if not request.previews:
+                return self._result(survey(path), path)
+            return self._with_previews(path, *inspected(path))
 
-    def _with_previews(self, path: Path) -> InspectionResult:
-        from providers._media.previews import inspected, picture_poster_jpeg
+    def _with_previews(self, path: Path, info: MediaInfo, previews: "Previews") -> InspectionResult:
+        from providers._media.previews import picture_poster_jpeg
         from providers._media.thumbnails import thumbnail_data_uri
 
-        info, previews = inspected(path)
         poster = picture_poster_jpeg(path) if info.kind == "image" else previews.poster()
         waveform = previews.waveform()
         return self._result(info, path).model_copy(
