@@ -14,6 +14,7 @@ from tests.hostile.forged import lures, png_that_claims, png_with_text_bomb, wav
 from tests.media import make_tone, make_video
 
 Made = Callable[[Path], bytes]
+FIVE_HOURS = 5 * 3600
 MOST_CHILD_MEMORY_KB = 1_500_000
 
 
@@ -35,6 +36,10 @@ def _cut_video(folder: Path) -> bytes:
 
 def _old_codec(folder: Path) -> bytes:
     return make_video(folder / "old.avi", codec="wmv2", seconds=0.2).read_bytes()
+
+
+def _late_frame(folder: Path) -> bytes:
+    return make_video(folder / "late.mp4", times_seconds=[0, FIVE_HOURS]).read_bytes()
 
 
 VOICES: dict[str, tuple[Made, str]] = {
@@ -62,6 +67,7 @@ FACES: dict[str, tuple[Made, str]] = {
     "no width": (lambda _: png_that_claims(0, 10), "the face cannot be used"),
     "less than it claims": (lambda _: png_that_claims(3000, 3000), "expected a whole picture"),
     "bomb in a comment": (lambda _: png_with_text_bomb(), "got one whose comments unpack to megabytes"),
+    "a frame after five hours": (_late_frame, "expected at most 14400 s, got at least 18000 s"),
     "only sound": (_song_as_face, "expected a picture or a video, got audio"),
     "cut video": (_cut_video, "its index is missing"),
     "unusual codec": (_old_codec, "got wmv2; convert the file"),
