@@ -1,4 +1,4 @@
-"""Decoded frames as BGR pictures: right matrix, range and transfer, upright, square pixels, one size."""
+"""Decoded frames as BGR or planar pictures: right matrix, range and transfer, upright, square pixels, one size."""
 
 import av.error
 import av.video
@@ -9,7 +9,15 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 
 from contracts.errors import ProviderRejected
 from providers._media.opening import reason
-from providers._media.picture_geometry import Orientation, fitted_size, orientation_of, pixel_aspect, square_size
+from providers._media.picture_geometry import (
+    UPRIGHT,
+    Orientation,
+    fitted_size,
+    orientation_of,
+    pixel_aspect,
+    square_size,
+)
+from providers._media.planar import Planar, planar
 
 _UNSPECIFIED_COLORSPACES = frozenset({0, 2, 3})
 _SD_MAX_HEIGHT = 576
@@ -31,10 +39,7 @@ class BgrConverter:
 
     def __call__(self, frame: VideoFrame) -> npt.NDArray[np.uint8]:
         """uint8 (H, W, 3), BGR. Raises: ProviderRejected: a pixel format that cannot be converted."""
-        if self._size is None:
-            self._orientation = orientation_of(frame)
-            self._size = square_size(frame.width, frame.height, self._aspect, self._max_long_side)
-        width, height = self._size
+        width, height = self._fixed_size(frame)
         try:
             converted = self._reformatted(frame, width, height)
         except (av.error.FFmpegError, ValueError) as error:
@@ -43,6 +48,25 @@ class BgrConverter:
                 "convert the file to MP4 with H.264"
             ) from error
         return self._orientation.applied(converted.to_ndarray().astype(np.uint8, copy=False))
+
+    def leaves(self, frame: VideoFrame) -> bool:
+        """Whether nothing is to be done but BGR: upright at its size, planar BT.709 in limited range."""
+        width, height = self._fixed_size(frame)
+        return (
+            self._orientation == UPRIGHT
+            and (frame.width, frame.height) == (width, height)
+            and width % 2 == height % 2 == 0
+            and frame.format.name == "yuv420p"
+            and frame.color_range != ColorRange.JPEG
+            and frame.color_trc not in _HDR_TRANSFERS
+            and Colorspace.ITU709 in {frame.colorspace, _source_colorspace(frame)}
+        )
+
+    def _fixed_size(self, frame: VideoFrame) -> tuple[int, int]:
+        if self._size is None:
+            self._orientation = orientation_of(frame)
+            self._size = square_size(frame.width, frame.height, self._aspect, self._max_long_side)
+        return self._size
 
     def _reformatted(self, frame: VideoFrame, width: int, height: int) -> VideoFrame:
         is_hdr = frame.color_trc in _HDR_TRANSFERS
@@ -58,6 +82,19 @@ class BgrConverter:
             interpolation=_SCALING,
             threads=1,
         )
+
+
+class PlanarConverter:
+    """As ``BgrConverter``, to planar pictures; frames that are as they should be are copied only."""
+
+    def __init__(self, stream: av.video.VideoStream, max_long_side: int | None = None) -> None:
+        self._bgr = BgrConverter(stream, max_long_side)
+
+    def __call__(self, frame: VideoFrame) -> Planar:
+        """uint8 (H * 3 // 2, W). Raises: ProviderRejected: a pixel format that cannot be converted."""
+        if not self._bgr.leaves(frame):
+            return planar(self._bgr(frame))
+        return frame.to_ndarray().astype(np.uint8, copy=False)
 
 
 def shown_size(frame: VideoFrame, stream: av.video.VideoStream) -> tuple[int, int]:

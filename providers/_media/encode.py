@@ -1,4 +1,4 @@
-"""BGR frames into an H.264 MP4 without sound. The same frames and options give the same bytes."""
+"""BGR or planar frames into an H.264 MP4 without sound. The same frames and options give the same bytes."""
 
 import contextlib
 from fractions import Fraction
@@ -17,6 +17,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from contracts.errors import ProviderFailed
 from contracts.production import DeliveryProfile
 from providers._media.opening import reason
+from providers._media.planar import Planar
 
 _THREADS = 4
 """Fixed: x264 gives the same bytes for the same number of threads, whatever the machine has."""
@@ -62,7 +63,23 @@ class VideoWriter:
         """
         if bgr.shape != self._shape or bgr.dtype != np.uint8:
             raise ProviderFailed(f"expected a uint8 frame of shape {self._shape}, got {bgr.dtype} {bgr.shape}")
-        frame = self._converted(bgr)
+        self._encode(self._converted(bgr))
+
+    def write_planar(self, picture: Planar) -> None:
+        """Append one frame that needs no conversion; the writer's size in even pixels.
+
+        Raises:
+            ProviderFailed: another size or type than announced, or the encoder refuses.
+        """
+        shape = (self._stream.height * 3 // 2, self._stream.width)
+        if picture.shape != shape or picture.dtype != np.uint8:
+            raise ProviderFailed(f"expected a uint8 planar frame of shape {shape}, got {picture.dtype} {picture.shape}")
+        frame = VideoFrame.from_ndarray(picture, format="yuv420p")
+        frame.colorspace = frame.color_primaries = frame.color_trc = _BT709
+        frame.color_range = ColorRange.MPEG
+        self._encode(frame)
+
+    def _encode(self, frame: VideoFrame) -> None:
         frame.pts = self.frame_count
         frame.time_base = 1 / self._rate
         try:

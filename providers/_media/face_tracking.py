@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from providers._media.faces import Face, Image, choose_face, find_faces
+from providers._media.faces import Choice, Face, FindFaces, Image, choose_face, find_faces
 
 Transform = npt.NDArray[np.float64]
 Points = npt.NDArray[np.float32]
@@ -26,6 +26,8 @@ UPPER_FACE = (0.10, 0.06, 0.90, 0.64)  # left, top, right, bottom in shares of t
 NEW_KEY_SCALE, NEW_KEY_ROLL_DEGREES = 0.10, 6.0
 BACK_AND_FORTH_PX = 1.0
 SAME_FACE_DISTANCE = 0.4  # of the face's width
+SAME_PERSON_DISTANCE = 0.8  # of the face's width, from where it was last seen
+DOUBTED_LOOKS = 3  # without a face where the track is: then the whole picture is searched
 LOOK_REACH = 1.1  # of the face's width, around its expected centre
 TRACKING_LONG_SIDE_PX = 720
 
@@ -55,10 +57,17 @@ class _Key:
 
 
 class FaceTracker:
-    """Feed frames in order of time. ``speaker`` picks a face from the left where several are seen."""
+    """Feed frames in order of time. ``speaker`` picks a face from the left where several are seen, else ``choice``.
 
-    def __init__(self, speaker: int | None = None) -> None:
+    Whom it follows is chosen once: after a break the nearest face is taken up, chosen anew only where none is near.
+    """
+
+    def __init__(self, speaker: int | None = None, *, choice: Choice = "largest", find: FindFaces = find_faces) -> None:
         self._speaker = speaker
+        self._choice: Choice = choice
+        self._find = find
+        self._missed_looks = 0
+        self._last_seen: Face | None = None
         self._count = 0
         self._shot = -1
         self._scale = 1.0
@@ -75,6 +84,13 @@ class FaceTracker:
         if followed is not None:
             transform, agreement = followed
             face = self._look_again(bgr, transform) if look else None
+            if look:
+                self._missed_looks = 0 if face is not None else self._missed_looks + 1
+            if self._missed_looks >= DOUBTED_LOOKS and look:
+                elsewhere = self._begin(bgr, gray)
+                if elsewhere.transform is not None:
+                    return elsewhere
+            self._last_seen = face or self._last_seen
             return Track(self._shot, self._full_size(transform), agreement, look, face)
         self._key = None
         if not look:
@@ -90,7 +106,7 @@ class FaceTracker:
 
     def _begin(self, bgr: Image, gray: Image) -> Track:
         """Start a shot where a face is seen."""
-        face = choose_face(find_faces(bgr), self._speaker)
+        face = self._chosen(self._find(bgr), bgr)
         if face is None:
             return Track(-1, None, 0.0, True, None)
         identity = np.eye(2, 3)
@@ -98,8 +114,19 @@ class FaceTracker:
         if key is None:
             return Track(-1, None, 0.0, True, face)
         self._shot += 1
-        self._first_face, self._key, self._last = face, key, identity
+        self._missed_looks = 0
+        self._first_face, self._key, self._last, self._last_seen = face, key, identity, face
         return Track(self._shot, identity, 1.0, True, face)
+
+    def _chosen(self, faces: list[Face], bgr: Image) -> Face | None:
+        """The one that was followed before, when it is near; else as the speaker or the choice says."""
+        before = self._last_seen
+        if before is not None and self._shot >= 0:
+            reach = SAME_PERSON_DISTANCE * before.box.width
+            near = [face for face in faces if math.dist(face.centre, before.centre) < reach]
+            if near:
+                return min(near, key=lambda face: math.dist(face.centre, before.centre))
+        return choose_face(faces, self._speaker, self._choice, (bgr.shape[1], bgr.shape[0]))
 
     def _follow(self, gray: Image) -> tuple[Transform, float] | None:
         """The transform from the shot's first frame, tracking pixels, and the agreement; None when lost."""
@@ -142,7 +169,7 @@ class FaceTracker:
         part = np.ascontiguousarray(bgr[top:bottom, left:right])
         if min(part.shape[:2]) < 2:
             return None
-        faces = [face.shifted(left, top) for face in find_faces(part)]
+        faces = [face.shifted(left, top) for face in self._find(part)]
         near = [face for face in faces if math.dist(face.centre, (x, y)) < SAME_FACE_DISTANCE * size]
         return min(near, key=lambda face: math.dist(face.centre, (x, y)), default=None)
 

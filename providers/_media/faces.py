@@ -5,10 +5,11 @@ following a face through a video (``face_tracking``).
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from contracts.artifacts import Box
 
 Image = npt.NDArray[np.uint8]
+Choice = Literal["largest", "central"]
 
 SEARCH_LONG_SIDES_PX = (640, 1280)  # 640 is enough for a portrait; the second look is for small faces in large pictures
 SEARCH_ROLLS_DEGREES = (0, -15, 15, -30, 30)  # the cascade is blind beyond about 15 degrees of roll
@@ -61,6 +63,10 @@ class Face:
         return replace(self, box=Box(x=x, y=y, width=side, height=side))
 
 
+FindFaces = Callable[[Image], list[Face]]
+"""A detector: all faces of uint8 (H, W, 3), largest first."""
+
+
 def find_faces(bgr: Image) -> list[Face]:
     """All faces seen, largest first; at most one per place.
 
@@ -84,9 +90,22 @@ def _surest(faces: list[Face]) -> float:
     return max(face.confidence for face in faces)
 
 
-def choose_face(faces: list[Face], speaker: int | None) -> Face | None:
-    """The ``speaker``-th from the left, or the largest when None; None when there is no such face."""
+def choose_face(
+    faces: list[Face], speaker: int | None, choice: Choice = "largest", size: tuple[int, int] = (0, 0)
+) -> Face | None:
+    """The ``speaker``-th from the left; without one the largest, or the one nearest to the picture's centre.
+
+    Args:
+        faces: the largest first.
+        size: of the picture, (width, height); counts for ``central``.
+
+    Returns:
+        None when there is no such face.
+    """
     if speaker is None:
+        if choice == "central":
+            middle = (size[0] / 2, size[1] / 2)
+            return min(faces, key=lambda face: math.dist(face.centre, middle), default=None)
         return faces[0] if faces else None
     ordered = sorted(faces, key=lambda face: face.centre[0])
     return ordered[speaker] if speaker < len(ordered) else None

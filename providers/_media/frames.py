@@ -1,24 +1,42 @@
-"""Pictures out of files: upright, square pixels, 8-bit BGR. One frame in memory at a time.
+"""Pictures out of files: upright, square pixels, 8-bit, BGR or planar. One frame in memory at a time.
 
 Not here: what the file is (``probe``), sound (``audio``).
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
+import av.video
 import numpy as np
 import numpy.typing as npt
+from av.video.frame import VideoFrame
 
 from contracts.errors import ProviderRejected
-from providers._media.bgr import BgrConverter
+from providers._media.bgr import BgrConverter, PlanarConverter
 from providers._media.decode import Tally, decoded_video, video_stream
 from providers._media.opening import open_media
+from providers._media.planar import Planar
 from providers._media.stills import is_picture, read_picture
 from providers._media.timing import FrameClock
 
-__all__ = ["Frame", "is_picture", "read_frames", "read_picture"]
+__all__ = [
+    "Frame",
+    "PlanarFrame",
+    "Timed",
+    "at_rate",
+    "is_picture",
+    "read_frames",
+    "read_picture",
+    "read_planar_frames",
+    "read_timed_frames",
+]
+
+Value = TypeVar("Value")
+
+_Picture = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -32,6 +50,25 @@ class Frame:
     """uint8 (H, W, 3), BGR, the same size for all frames of a video."""
 
 
+@dataclass(frozen=True)
+class PlanarFrame:
+    """One shown picture of a video as an encoder takes it; an odd side has one more pixel."""
+
+    index: int
+    time_seconds: float
+    picture: Planar
+
+
+@dataclass(frozen=True)
+class Timed(Generic[Value]):
+    """Something that is shown for a while."""
+
+    time_seconds: float
+    end_seconds_exclusive: float
+    """Where nothing comes after it."""
+    value: Value
+
+
 def read_frames(path: Path, *, fps: float | None = None, max_long_side: int | None = None) -> Iterator[Frame]:
     """Frames as a viewer sees them, at their own times, or at exactly ``fps`` when given.
 
@@ -40,16 +77,36 @@ def read_frames(path: Path, *, fps: float | None = None, max_long_side: int | No
     Raises:
         ProviderRejected: no video in the file, nothing decodes, or it is outside the limits.
     """
-    frames = _native_frames(path, max_long_side)
-    yield from frames if fps is None else _at_rate(frames, fps)
+    for index, time_seconds, picture in _shown(path, fps, lambda stream: BgrConverter(stream, max_long_side)):
+        yield Frame(index, time_seconds, picture)
 
 
-@dataclass(frozen=True)
-class _TimedFrame(Frame):
-    end_seconds_exclusive: float = 0.0
+def read_timed_frames(path: Path, *, max_long_side: int | None = None) -> Iterator[Timed[_Picture]]:
+    """BGR frames at their own times, and how long each is shown at most."""
+    return _native_frames(path, lambda stream: BgrConverter(stream, max_long_side))
 
 
-def _native_frames(path: Path, max_long_side: int | None) -> Iterator[_TimedFrame]:
+def read_planar_frames(
+    path: Path, *, fps: float | None = None, max_long_side: int | None = None
+) -> Iterator[PlanarFrame]:
+    """As ``read_frames``; what is planar already, as most videos are, is not converted."""
+    for index, time_seconds, picture in _shown(path, fps, lambda stream: PlanarConverter(stream, max_long_side)):
+        yield PlanarFrame(index, time_seconds, picture)
+
+
+_Converter = Callable[[VideoFrame], _Picture]
+
+
+def _shown(
+    path: Path, fps: float | None, converter_of: Callable[[av.video.VideoStream], _Converter]
+) -> Iterator[tuple[int, float, _Picture]]:
+    frames = _native_frames(path, converter_of)
+    if fps is not None:
+        return ((slot, slot / fps, picture) for slot, picture in at_rate(frames, fps))
+    return ((index, frame.time_seconds, frame.value) for index, frame in enumerate(frames))
+
+
+def _native_frames(path: Path, converter_of: Callable[[av.video.VideoStream], _Converter]) -> Iterator[Timed[_Picture]]:
     tally = Tally()
     count = 0
     with open_media(path) as container:
@@ -57,13 +114,12 @@ def _native_frames(path: Path, max_long_side: int | None) -> Iterator[_TimedFram
         if stream is None:
             raise ProviderRejected("expected a video, got a file without a video stream")
         clock = FrameClock(stream)
-        convert = BgrConverter(stream, max_long_side)
+        convert = converter_of(stream)
         for frame in decoded_video(container, stream, tally=tally):
             time_seconds = clock.place(frame)
             if time_seconds is None:
                 continue
-            end = time_seconds + clock.frame_seconds
-            yield _TimedFrame(count, time_seconds, convert(frame), end)
+            yield Timed(time_seconds, time_seconds + clock.frame_seconds, convert(frame))
             count += 1
     if count == 0:
         raise ProviderRejected(
@@ -72,24 +128,27 @@ def _native_frames(path: Path, max_long_side: int | None) -> Iterator[_TimedFram
         )
 
 
-def _at_rate(frames: Iterator[_TimedFrame], fps: float) -> Iterator[Frame]:
-    """Each frame is shown from its own rounded slot until the next frame's; the later of two in one slot wins."""
+def at_rate(items: Iterable[Timed[Value]], fps: float) -> Iterator[tuple[int, Value]]:
+    """What each slot of a constant rate shows, in order.
+
+    Each item is shown from its own rounded slot until the next one's; the later of two in one slot wins.
+    """
     if not 0 < fps <= 1000:
         raise ValueError(f"expected 0 < fps <= 1000, got {fps}")
     slot = 0
-    shown: _TimedFrame | None = None
-    for frame in frames:
+    shown: Timed[Value] | None = None
+    for item in items:
         if shown is not None:
-            until = _slot(frame.time_seconds, fps)
+            until = _slot(item.time_seconds, fps)
             while slot < until:
-                yield Frame(slot, slot / fps, shown.bgr)
+                yield slot, shown.value
                 slot += 1
-        shown = frame
+        shown = item
     if shown is None:
         return
     until = max(1, _slot(shown.end_seconds_exclusive, fps))
     while slot < until:
-        yield Frame(slot, slot / fps, shown.bgr)
+        yield slot, shown.value
         slot += 1
 
 

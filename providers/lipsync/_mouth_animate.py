@@ -6,7 +6,9 @@ from pathlib import Path
 from contracts.base import Fidelity, canonical_json
 from contracts.context import Progress, ProviderContext
 from contracts.errors import ProviderRejected
+from contracts.faces import FaceOptions, FaceTrack
 from contracts.lipsync import LipSyncMetrics, LipSyncRequest, LipSyncResult
+from providers._media.face_tracks import face_track
 from providers._media.opening import sniff
 from providers._media.probe import probe
 from providers.lipsync._mouth_drive import MouthDrive
@@ -14,7 +16,7 @@ from providers.lipsync._mouth_life import LifeOptions
 from providers.lipsync._mouth_photo import render_photo
 from providers.lipsync._mouth_rendered import Files, NothingToAnimate, Rendered
 from providers.lipsync._mouth_shots import ranges
-from providers.lipsync._mouth_video import output_fps, render_video
+from providers.lipsync._mouth_video import TRACK_SHARE, output_fps, render_video
 
 PROVIDER = "mouth_warp"
 
@@ -30,7 +32,8 @@ def animate(request: LipSyncRequest, context: ProviderContext, lead_seconds: flo
         if is_photo:
             rendered = _from_photo(face, files, drive, request, life, context.progress)
         else:
-            rendered = render_video(face, files, drive, request, context.progress)
+            track = _track(request, context, drive.duration_seconds)
+            rendered = render_video(face, files, drive, request, track, context.progress)
     except NothingToAnimate as nothing:
         return _handed_on(request, str(nothing))
     video, before = (context.artifacts.put(file, "video/mp4") for file in (files.aligned, files.before))
@@ -60,6 +63,21 @@ def _video_fps(face: Path, request: LipSyncRequest) -> float:
     if media.video is None:
         raise ProviderRejected(f"expected a picture or a video of a face, got {media.kind}")
     return output_fps(media.video, request.production.profile)
+
+
+def _track(request: LipSyncRequest, context: ProviderContext, seconds: float) -> FaceTrack:
+    def on_second(done: float) -> None:
+        context.progress(TRACK_SHARE * min(1.0, done / seconds), 1.0, "following the face")
+
+    return face_track(
+        request.video_stub,
+        context.artifacts,
+        FaceOptions(),
+        context.models or {},
+        speaker=request.speaker,
+        seconds=seconds,
+        on_second=on_second,
+    )
 
 
 def _from_photo(

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from providers._media.faces import Image
-from providers._media.frames import Frame
 
 BOUNCE_FRAMES = 500
 JPEG_QUALITY = 97
@@ -31,17 +30,21 @@ def played_indices(source_count: int, wanted_count: int, bounce: int = BOUNCE_FR
 
 
 def played_frames(
-    frames: Iterable[Frame], source_count: int, wanted_count: int, temp_dir: Path, bounce: int = BOUNCE_FRAMES
+    pictures: Iterable[Image], source_count: int, wanted_count: int, temp_dir: Path, bounce: int = BOUNCE_FRAMES
 ) -> Iterator[tuple[int, Image]]:
-    """Source index and picture (not to be changed) for each place of the output."""
+    """Source index and picture (not to be changed) for each place of the output.
+
+    Args:
+        pictures: of the source, BGR or planar, in order.
+    """
     with (temp_dir / "frames.spool").open("w+b") as file:
         spool = _Spool(file)
-        for frame in frames:
-            if frame.index >= min(source_count, wanted_count):
+        for index, picture in enumerate(pictures):
+            if index >= min(source_count, wanted_count):
                 break
-            if wanted_count > source_count and frame.index >= source_count - bounce:
-                spool.add(frame.index, frame.bgr)
-            yield frame.index, frame.bgr
+            if wanted_count > source_count and index >= source_count - bounce:
+                spool.add(index, picture)
+            yield index, picture
         for position, index in enumerate(played_indices(source_count, wanted_count, bounce)):
             if position >= source_count:
                 yield index, spool.get(index)
@@ -55,8 +58,8 @@ class _Spool:
         self._file = file
         self._places: dict[int, tuple[int, int]] = {}
 
-    def add(self, index: int, bgr: Image) -> None:
-        _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    def add(self, index: int, picture: Image) -> None:
+        _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         self._places[index] = (self._file.seek(0, 2), len(encoded))
         self._file.write(encoded.tobytes())
 
@@ -64,4 +67,4 @@ class _Spool:
         start, size = self._places[index]
         self._file.seek(start)
         encoded = np.frombuffer(self._file.read(size), np.uint8)
-        return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
+        return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED), np.uint8)

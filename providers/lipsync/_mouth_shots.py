@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.artifacts import Box, FrameRange
-from providers._media.face_tracking import LOOK_EVERY_FRAMES, FaceTracker, Track, Transform, compose, inverse, scale_of
+from providers._media.face_tracking import LOOK_EVERY_FRAMES, Track, Transform, compose, inverse, scale_of
 from providers._media.faces import Image
 from providers._media.frames import Frame
 from providers._media.mouth_landmarks import MouthLandmarks, locate_mouth
@@ -63,18 +63,16 @@ class _Open:
     best: tuple[float, int, Box, Image, MouthLandmarks] | None = None
 
 
-def survey(frames: Iterable[Frame], speaker: int | None) -> Survey:
-    """Follow the face through all frames."""
-    tracker = FaceTracker(speaker)
+def survey(frames: Iterable[Frame], tracks: Iterable[Track]) -> Survey:
+    """What the frames show of the face that was followed through them, a track per frame."""
     reasons: list[str] = []
     shots: list[Shot] = []
     confidences: list[float] = []
     current: _Open | None = None
     current_id = -1
     width = height = 0
-    for frame in frames:
+    for frame, track in zip(frames, tracks, strict=False):
         height, width = frame.bgr.shape[:2]
-        track = tracker.update(frame.bgr)
         if track.shot != current_id:
             _close(current, shots, reasons)
             current, current_id = (_Open(frame.index), track.shot) if track.shot >= 0 else (None, -1)

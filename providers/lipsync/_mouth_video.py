@@ -7,9 +7,11 @@ from pathlib import Path
 from contracts.artifacts import VideoInfo
 from contracts.context import Progress
 from contracts.errors import ProviderRejected
+from contracts.faces import FaceTrack
 from contracts.lipsync import LipSyncRequest, NoFacePolicy
 from contracts.production import DeliveryProfile
 from providers._media.encode import VideoWriter
+from providers._media.face_tracks import tracks_at
 from providers._media.faces import Image
 from providers._media.frames import Frame, read_frames
 from providers.lipsync._mouth_before import BeforeWriter
@@ -22,7 +24,8 @@ from providers.lipsync._mouth_shots import Shot, Survey, ranges, survey
 LOWEST_FPS = 12.0  # a slower video cannot show speech; it is brought to the profile's rate
 HIGHEST_FPS = 120.0
 FADE_FRAMES = 3
-SURVEY_SHARE = 0.4  # of the work
+TRACK_SHARE = 0.25  # of the work: following the face
+SURVEY_SHARE = 0.4  # and looking at its mouth
 
 
 def output_fps(video: VideoInfo, profile: DeliveryProfile) -> float:
@@ -33,7 +36,9 @@ def output_fps(video: VideoInfo, profile: DeliveryProfile) -> float:
     return float(nearest) if abs(video.fps - nearest) < 0.01 else round(video.fps, 3)
 
 
-def render_video(video: Path, files: Files, drive: MouthDrive, request: LipSyncRequest, progress: Progress) -> Rendered:
+def render_video(
+    video: Path, files: Files, drive: MouthDrive, request: LipSyncRequest, track: FaceTrack, progress: Progress
+) -> Rendered:
     """Write ``files``: exactly the sound's length; a longer video is cut, a shorter one goes back and forth.
 
     Raises:
@@ -48,15 +53,18 @@ def render_video(video: Path, files: Files, drive: MouthDrive, request: LipSyncR
 
     def watched() -> Iterator[Frame]:
         for frame in frames():
-            progress(SURVEY_SHARE * min(1.0, (frame.index + 1) / drive.frame_count), 1.0, "following the face")
+            share = TRACK_SHARE + (SURVEY_SHARE - TRACK_SHARE) * min(1.0, (frame.index + 1) / drive.frame_count)
+            progress(share, 1.0, "looking at the mouth")
             yield frame
 
-    seen = survey(watched(), request.speaker)
+    width = next(read_frames(video, max_long_side=profile.max_long_side)).bgr.shape[1]
+    seen = survey(watched(), tracks_at(track, drive.fps, width))
     played = list(played_indices(seen.frame_count, drive.frame_count))
     reasons = [_reason(seen.reasons[source], float(drive.strengths[place])) for place, source in enumerate(played)]
     _check(reasons, policy, drive.fps)
     painter = _Painter(seen, drive, reasons, hold=policy == "hold_last")
-    shown = played_frames(frames(), seen.frame_count, drive.frame_count, files.folder)
+    pictures = (frame.bgr for frame in frames())
+    shown = played_frames(pictures, seen.frame_count, drive.frame_count, files.folder)
     with (
         VideoWriter(files.aligned, width=seen.width, height=seen.height, fps=drive.fps, profile=profile) as writer,
         BeforeWriter(files.before, (seen.height, seen.width), drive.fps, profile) as before,

@@ -14,10 +14,11 @@ from providers._media.probe import probe
 from providers.lipsync._mouth_rendered import OUTSIDE_SEGMENTS
 from providers.lipsync._mouth_shots import ranges
 from providers.lipsync._mouth_video import output_fps
-from providers.lipsync._wav2lip_engine import Engine, warm_generator
+from providers.lipsync._wav2lip_engine import Engine, EngineChoice
 from providers.lipsync._wav2lip_render import Painter, render
 from providers.lipsync._wav2lip_scene import SURVEY_SHARE, Scene, missing_face, photo_scene, video_scene
 from providers.lipsync._wav2lip_sound import Voice
+from providers.lipsync._wav2lip_weights import warm_weights
 from providers.lipsync.wav2lip import Wav2LipProvider
 
 PROVIDER = "wav2lip"
@@ -27,22 +28,29 @@ def animate(request: LipSyncRequest, context: ProviderContext, options: Wav2LipP
     """See ``Wav2LipProvider.run``."""
     began = time.monotonic()
     model = _model(context, options)
-    engine = Engine(warm_generator(model), options.device, options.precision, options.batch_size)
+    weights = warm_weights(model)
     face = context.artifacts.fetch(request.video_stub)
     is_photo = sniff(face) == "picture"
     fps = request.production.profile.fps if is_photo else _video_fps(face, request)
     voice = Voice(request, context.artifacts, fps, options)
     if is_photo:
-        scene = photo_scene(face, voice.frame_count, request, options)
+        scene = photo_scene(face, voice.frame_count, request, context, options)
     else:
         scene = video_scene(face, voice.frame_count, fps, request, context, options)
     scene = _where_wanted(scene, voice)
     _check_policy(scene.reasons, request, fps)
     if "" not in scene.reasons:
         return _handed_on(request, missing_face(scene.reasons))
+    engine = Engine(weights, _choice(options), scene.reasons.count(""))
     work = _Work(request, context, options, model, fps)
     video = work.rendered(scene, voice, engine, started_at=0.0 if is_photo else SURVEY_SHARE)
     return work.result(scene, engine, video, time.monotonic() - began)
+
+
+def _choice(options: Wav2LipProvider.Options) -> EngineChoice:
+    return EngineChoice(
+        options.engine, options.device, options.precision, options.batch_size, options.compile_from_frames
+    )
 
 
 def _model(context: ProviderContext, options: Wav2LipProvider.Options) -> ModelFile:

@@ -3,6 +3,7 @@
 A box track is a float array (n, 4) of x1, y1, x2, y2 in pixels, NaN where there is no face.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.artifacts import Box
-from providers._media.face_tracking import FaceTracker, Track, Transform, scale_of
-from providers._media.faces import Face, Image
+from providers._media.face_tracking import Track, Transform, scale_of
+from providers._media.faces import Face
 
 Corners = npt.NDArray[np.float64]
 
@@ -50,11 +51,34 @@ def tight(face: Face) -> Corners:
     )
 
 
-class BoxTracker:
-    """Feed frames in order of time; ``speaker`` picks a face from the left where several are seen."""
+@dataclass(frozen=True)
+class Places:
+    """Where the face is in each frame of a video: a stretch's number, -1 without a face, and corners (n, 4)."""
 
-    def __init__(self, speaker: int | None) -> None:
-        self._tracker = FaceTracker(speaker)
+    shots: tuple[int, ...]
+    corners: Corners
+    width: int
+    height: int
+    confidence: float | None
+
+    @property
+    def frame_count(self) -> int:
+        return len(self.shots)
+
+
+def places_of(tracks: Iterable[Track], width: int, height: int) -> Places:
+    """From what a tracker said, frame by frame, in pixels of a picture of this size."""
+    found = _Stretches()
+    rows = [found.next(track) for track in tracks]
+    confidence = round(float(np.mean(found.confidences)), 4) if found.confidences else None
+    shots = tuple(stretch for stretch, _ in rows)
+    return Places(shots, np.array([corners for _, corners in rows]).reshape(-1, 4), width, height, confidence)
+
+
+class _Stretches:
+    """Runs of frames with a face."""
+
+    def __init__(self) -> None:
         self._tracked_shot = -1
         self._anchor: Corners = np.full(4, np.nan)  # the box in the tracked shot's first frame
         self._missed_looks = 0
@@ -62,9 +86,8 @@ class BoxTracker:
         self._is_seen = False
         self.confidences: list[float] = []
 
-    def update(self, bgr: Image) -> tuple[int, Corners]:
-        """The stretch of frames with a face that the next frame belongs to, and the box (4,); -1 and NaN without."""
-        track = self._tracker.update(bgr)
+    def next(self, track: Track) -> tuple[int, Corners]:
+        """The stretch that the next frame belongs to, and the box (4,); -1 and NaN without."""
         self._look(track)
         if track.transform is None or self._missed_looks > MAX_MISSED_LOOKS:
             self._is_seen = False
@@ -110,21 +133,6 @@ def smoothed(boxes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class FaceTrack:
-    """Where the face is in each frame of a video: a shot number, -1 without a face, and corners (n, 4)."""
-
-    shots: tuple[int, ...]
-    corners: Corners
-    width: int
-    height: int
-    confidence: float | None
-
-    @property
-    def frame_count(self) -> int:
-        return len(self.shots)
-
-
-@dataclass(frozen=True)
 class Boxes:
     """For each frame a box, or the reason why there is none."""
 
@@ -132,7 +140,7 @@ class Boxes:
     reasons: tuple[str, ...]
 
 
-def boxes_of(track: FaceTrack, pads: Pads, *, smooth: bool) -> Boxes:
+def boxes_of(track: Places, pads: Pads, *, smooth: bool) -> Boxes:
     """Whole pixels, inside the picture, steady within each shot."""
     boxes: list[Box | None] = [None] * track.frame_count
     reasons = [NO_FACE] * track.frame_count

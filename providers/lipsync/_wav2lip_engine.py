@@ -1,138 +1,171 @@
-"""The generator on whatever this machine has: device, precision and batch size, and what became of them.
+"""The generator on whatever this machine has: engine, device, precision, batch size, and what became of them.
 
-Lower precision is believed only after a look at the clip's own first frames. Not here: weights, pictures.
+Lower precision is believed only after a look at the clip's own first frames, and of two engines the quicker one on them
+is taken. Not here: weights (``_wav2lip_weights``), how each engine computes, pictures.
 """
 
-import copy
 import math
+import shutil
+import threading
+import time
 from dataclasses import dataclass, field
-from functools import lru_cache
+from importlib.util import find_spec
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from contracts.context import ModelFile
 from contracts.errors import ProviderUnavailable
-from providers.lipsync._wav2lip_checkpoint import load_generator
-from providers.lipsync._wav2lip_network import Generator, folded
+from providers.lipsync._wav2lip_weights import Compute, EngineName, Plan, PrecisionName, Weights, cores
 
-Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["auto", "float32", "bfloat16"]
 Floats = npt.NDArray[np.float32]
 
 LEAST_PSNR_DB = 40.0  # against float32 on the first frames; below it the difference can be seen
 CHECKED_FRAMES = 4
 CPU_BATCH = 8  # larger ones fall out of the caches: measured slower per frame from 16 on
+MOST_WORKERS = 4  # on a CPU; each holds a batch's activations
 CUDA_BATCHES = (8, 128)
 CUDA_BYTES_PER_FRAME = 100 * 2**20  # activations in float32, with room to spare
 
 
-@lru_cache(maxsize=1)
-def _loaded(path: str, stamp: tuple[int, int], model: ModelFile) -> Generator:
-    """Kept between runs of one process, until the file changes."""
-    return folded(load_generator(model)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+@dataclass(frozen=True)
+class EngineChoice:
+    """What the tool registry asks for; ``auto`` and None leave it to the machine."""
 
-
-def warm_generator(model: ModelFile) -> Generator:
-    """The generator without batch norms, channels_last, float32 on the CPU; not to be changed.
-
-    Raises:
-        ProviderUnavailable: see ``load_generator``.
-    """
-    try:
-        facts = model.path.stat()
-    except OSError as error:
-        raise ProviderUnavailable(f"expected the weights in {model.path}, found no file; put it there") from error
-    return _loaded(str(model.path), (facts.st_mtime_ns, facts.st_size), model)
+    engine: Literal["auto", "torch", "openvino"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    batch_size: int | None = None
+    compile_from_frames: int | None = None
+    """torch.compile for clips of at least so many frames; None: never."""
 
 
 @dataclass
 class Engine:
-    """Call ``faces`` in the order of the clip.
+    """Computes a clip of ``frame_count`` frames. ``workers`` threads may call ``faces`` at once.
 
     ``notes`` tells what was used, once something was computed.
     """
 
-    generator: Generator
-    device: Device = "auto"
-    precision: Precision = "auto"
-    batch_size: int | None = None
-    _ready: Generator | None = None
-    _dtype: torch.dtype = torch.float32
-    _psnr_db: float | None = None
-    _halvings: list[int] = field(default_factory=list)
+    weights: Weights
+    choice: EngineChoice = EngineChoice()
+    frame_count: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _plan: Plan | None = None
+    _psnr_db: dict[Plan, float] = field(default_factory=dict)
+    _remarks: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        has_cuda = torch.cuda.is_available()
-        if self.device == "cuda" and not has_cuda:
-            raise ProviderUnavailable("expected a CUDA device, found none; set device: auto or cpu")
-        self._place = torch.device("cuda" if has_cuda and self.device != "cpu" else "cpu")
-        self._batch = self.batch_size or _batch_size(self._place)
+        has_cuda = torch.cuda.is_available() and self.choice.engine != "openvino"
+        if self.choice.device == "cuda" and not has_cuda:
+            raise ProviderUnavailable(
+                "expected a CUDA device and engine: auto or torch, found none; set device: auto or cpu"
+            )
+        self._device: Literal["cpu", "cuda"] = "cuda" if has_cuda and self.choice.device != "cpu" else "cpu"
+        self._batch = self.choice.batch_size or _batch_size(self._device)
+        self.workers = min(MOST_WORKERS, cores()) if self._device == "cpu" else 1
 
     @property
     def frames_at_once(self) -> int:
         """How many frames are worth collecting before ``faces`` is called."""
         return self._batch
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        if self._plan is None:
+            return tuple(self._remarks)
+        distance = self._psnr_db.get(self._plan)
+        checked = "" if distance is None else f", {distance:.0f} dB from float32 on the first frames"
+        return (f"Computed with {self._plan}{checked}.", *self._remarks)
+
     def faces(self, mel: Floats, faces: Floats) -> Floats:
         """float32 (n, 3, 96, 96), 0..1, of mel windows (n, 80, 16) and faces (n, 6, 96, 96)."""
-        sound = torch.from_numpy(np.ascontiguousarray(mel[:, None]))
-        pictures = torch.from_numpy(faces)
-        if self._ready is None:
-            self._ready = self._prepared(sound, pictures)
+        sound = np.ascontiguousarray(mel[:, None])
+        with self._lock:
+            plan = self._plan = self._plan or self._chosen(sound, faces)
+            compute = self.weights.ready(plan)
         found: list[Floats] = []
         start = 0
         while start < len(sound):
             stop = start + self._batch
             try:
-                found.append(self._computed(self._ready, self._dtype, sound[start:stop], pictures[start:stop]))
+                found.append(compute(sound[start:stop], faces[start:stop]))
             except torch.OutOfMemoryError:
                 self._halve()
                 continue
             start = stop
         return np.concatenate(found)
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        dtype = "float32" if self._dtype == torch.float32 else "bfloat16"
-        checked = f", {self._psnr_db:.0f} dB from float32 on the first frames" if self._dtype != torch.float32 else ""
-        used = [f"Computed with torch on {self._place.type} in {dtype}{checked if self._psnr_db else ''}."]
-        if self._psnr_db is not None and self._dtype == torch.float32:
-            used.append(
-                f"bfloat16 was not used: it is {self._psnr_db:.0f} dB from float32 here, less than {LEAST_PSNR_DB:.0f}."
+    def _chosen(self, sound: Floats, faces: Floats) -> Plan:
+        """The quickest plan whose precision is good enough."""
+        first = (sound[:CHECKED_FRAMES], faces[:CHECKED_FRAMES])
+        for precision in self._precisions():
+            plans = tuple(plan for plan in self._plans(precision) if self._is_fit(plan, *first))
+            if plans:
+                return self._quickest(plans, *first)
+        raise ProviderUnavailable(f"no engine can compute here: {' '.join(self._remarks)}")
+
+    def _precisions(self) -> tuple[PrecisionName, ...]:
+        if self.choice.precision != "auto":
+            return (self.choice.precision,)
+        return ("bfloat16", "float32") if _has_fast_bfloat16(self._device) else ("float32",)
+
+    def _plans(self, precision: PrecisionName) -> list[Plan]:
+        """By the hardware, the likely quickest first."""
+        engines: tuple[EngineName, ...] = ("openvino", "torch")
+        if self.choice.engine != "auto":
+            engines = (self.choice.engine,)
+        elif self._device == "cuda" or find_spec("openvino") is None:
+            engines = ("torch",)
+        plans = [Plan(engine, self._device, precision, self._batch, self.workers) for engine in engines]
+        least = self.choice.compile_from_frames
+        if "torch" in engines and least is not None and self.frame_count >= least and _has_compiler():
+            plans.insert(0, Plan("torch", self._device, precision, self._batch, self.workers, compiled=True))
+        return plans
+
+    def _is_fit(self, plan: Plan, sound: Floats, faces: Floats) -> bool:
+        """Whether the plan runs here, and as exactly as needed."""
+        try:
+            if plan.precision == "float32" and not plan.compiled:
+                return True
+            found = self.weights.ready(plan)(sound, faces)
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError) or not plan.compiled:
+                raise
+            self._remarks.append(f"torch.compile failed: {str(error).strip().splitlines()[0][:160]}.")
+            self.weights.drop(plan)
+            return False
+        if plan.precision == "float32":
+            return True
+        exact = Plan("torch", self._device, "float32", self._batch, self.workers)
+        self._psnr_db[plan] = distance = psnr_db(found, self.weights.ready(exact)(sound, faces))
+        if self.choice.precision == "auto" and distance < LEAST_PSNR_DB:
+            self._remarks.append(
+                f"bfloat16 was not used with {plan.engine}: it is {distance:.0f} dB from float32 here, "
+                f"less than {LEAST_PSNR_DB:.0f}."
             )
-        used.extend(f"Memory ran out, so the batch was halved to {size}." for size in self._halvings)
-        return tuple(used)
+            self.weights.drop(plan)
+            return False
+        return True
 
-    def _prepared(self, sound: Tensor, pictures: Tensor) -> Generator:
-        """Choose the precision; the network on its device."""
-        plain = self.generator if self._place.type == "cpu" else copy.deepcopy(self.generator).to(self._place)
-        if self.precision == "float32" or (self.precision == "auto" and not _has_fast_bfloat16(self._place)):
-            return plain
-        rounded = copy.deepcopy(plain).to(torch.bfloat16)
-        first = (sound[:CHECKED_FRAMES], pictures[:CHECKED_FRAMES])
-        exact = self._computed(plain, torch.float32, *first)
-        self._psnr_db = psnr_db(self._computed(rounded, torch.bfloat16, *first), exact)
-        if self.precision == "auto" and self._psnr_db < LEAST_PSNR_DB:
-            return plain
-        self._dtype = torch.bfloat16
-        return rounded
-
-    def _computed(self, generator: Generator, dtype: torch.dtype, sound: Tensor, pictures: Tensor) -> Floats:
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
-            mel = sound.to(self._place, dtype)  # (n, 1, 80, 16)
-            face = pictures.to(self._place, dtype, memory_format=torch.channels_last)  # (n, 6, 96, 96)
-            return generator(mel, face).float().cpu().contiguous().numpy()  # (n, 3, 96, 96)
+    def _quickest(self, plans: tuple[Plan, ...], sound: Floats, faces: Floats) -> Plan:
+        """Of several, by a few frames each; measured once while the weights stay."""
+        if len(plans) > 1 and plans not in self.weights.quickest:
+            seconds = {plan: _seconds(self.weights.ready(plan), sound, faces) for plan in plans}
+            self.weights.quickest[plans] = min(plans, key=lambda plan: seconds[plan])
+        best = self.weights.quickest.get(plans) or next(iter(plans))
+        for plan in plans:
+            if plan != best:
+                self.weights.drop(plan)
+        return best
 
     def _halve(self) -> None:
         if self._batch == 1:
             raise MemoryError("one frame does not fit into the memory of the device")
         self._batch //= 2
-        self._halvings.append(self._batch)
-        if self._place.type == "cuda":
+        self._remarks.append(f"Memory ran out, so the batch was halved to {self._batch}.")
+        if self._device == "cuda":
             torch.cuda.empty_cache()
 
 
@@ -142,16 +175,29 @@ def psnr_db(found: Floats, expected: Floats) -> float:
     return min(99.0, -10 * math.log10(error)) if error > 0 else 99.0
 
 
-def _has_fast_bfloat16(place: torch.device) -> bool:
+def _seconds(compute: Compute, sound: Floats, faces: Floats) -> float:
+    """Of CPU or waiting, the second time: the first one prepares."""
+    compute(sound, faces)
+    began = time.perf_counter()
+    compute(sound, faces)
+    return time.perf_counter() - began
+
+
+def _has_compiler() -> bool:
+    """What torch.compile generates is C++."""
+    return any(shutil.which(name) for name in ("g++", "clang++"))
+
+
+def _has_fast_bfloat16(device: str) -> bool:
     """Whether bfloat16 is much faster here: on a CPU only with matrix units (AMX)."""
-    if place.type == "cuda":
+    if device == "cuda":
         return torch.cuda.is_bf16_supported()
     return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
-def _batch_size(place: torch.device) -> int:
-    if place.type == "cpu":
+def _batch_size(device: str) -> int:
+    if device == "cpu":
         return CPU_BATCH
-    free_bytes, _ = torch.cuda.mem_get_info(place)
+    free_bytes, _ = torch.cuda.mem_get_info()
     least, most = CUDA_BATCHES
     return max(least, min(most, free_bytes // 2 // CUDA_BYTES_PER_FRAME))

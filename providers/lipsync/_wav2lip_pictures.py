@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from contracts.artifacts import Box
 from providers._media.faces import Image
 
 Floats = npt.NDArray[np.floating[Any]]  # float32 at run time
@@ -18,9 +17,8 @@ EDGE_SHARE = 0.16  # of the box, over which the new face comes in from the sides
 TOP_SHARES = (0.36, 0.54)  # of the box's height: above stays as it is, eyes and nose; below is new
 
 
-def cropped(bgr: Image, box: Box) -> Image:
-    """uint8 (96, 96, 3) of the box, stretched to a square as in training."""
-    part = bgr[box.y : box.y + box.height, box.x : box.x + box.width]
+def cropped(part: Image) -> Image:
+    """uint8 (96, 96, 3) of what a box shows, stretched to a square as in training."""
     return np.asarray(cv2.resize(part, (FACE_PX, FACE_PX), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
@@ -32,29 +30,35 @@ def network_input(face: Image) -> npt.NDArray[np.float32]:
     return found
 
 
-def paste_whole(frame: Image, box: Box, face: npt.NDArray[np.float32]) -> None:
-    """Change ``frame`` in place as the original does: the whole box, cut to whole levels, with a hard edge.
+def whole(part: Image, face: npt.NDArray[np.float32]) -> Image:
+    """What the box of ``part`` shows as the original has it: all new, cut to whole levels.
 
     Args:
         face: (3, 96, 96), 0..1.
     """
-    levels = (face.transpose(1, 2, 0) * 255).astype(np.uint8)
-    frame[box.y : box.y + box.height, box.x : box.x + box.width] = cv2.resize(levels, (box.width, box.height))
+    height, width = part.shape[:2]
+    return np.asarray(cv2.resize((face.transpose(1, 2, 0) * 255).astype(np.uint8), (width, height)), np.uint8)
 
 
-def blend(frame: Image, box: Box, face: npt.NDArray[np.float32], strength: float = 1.0) -> None:
-    """Change ``frame`` in place: the lower face is new, softly at its borders; the rest of the box stays.
+def blended(part: Image, face: npt.NDArray[np.float32], strength: float = 1.0) -> Image:
+    """What the box of ``part`` shows from ``unchanged_rows`` down: the lower face is new, softly at its borders.
 
     Args:
         face: (3, 96, 96), 0..1.
-        strength: 0 leaves the frame as it is, 1 shows the new face.
+        strength: 0 leaves all as it is, 1 shows the new face.
     """
-    part = frame[box.y : box.y + box.height, box.x : box.x + box.width]
-    above = cv2.resize(face.transpose(1, 2, 0), (box.width, box.height), interpolation=cv2.INTER_CUBIC)
+    height, width = part.shape[:2]
+    first = unchanged_rows(height)
+    above = cv2.resize(face.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_CUBIC)[first:]
     above = np.clip(above * np.float32(255), 0, 255)
-    below = part.astype(np.float32)
-    below += (above - below) * (feather(box.width, box.height) * np.float32(strength))[..., None]
-    np.copyto(part, (below + 0.5).astype(np.uint8))
+    below = part[first:].astype(np.float32)
+    below += (above - below) * (feather(width, height)[first:] * np.float32(strength))[..., None]
+    return (below + 0.5).astype(np.uint8)
+
+
+def unchanged_rows(height: int) -> int:
+    """Rows at the top of a box of this height that ``blended`` leaves as they are; even."""
+    return int(TOP_SHARES[0] * height) // 2 * 2
 
 
 @lru_cache(maxsize=8)

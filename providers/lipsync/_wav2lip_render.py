@@ -1,25 +1,28 @@
-"""From pictures, boxes and a voice to a video: decoded, computed and encoded at once, a few frames in memory."""
+"""Faces out of frames, new faces in; decoding, computing and encoding side by side with few frames in memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from contracts.artifacts import Box
 from contracts.production import DeliveryProfile
 from providers._media.encode import VideoWriter
-from providers._media.faces import Image
+from providers._media.planar import Planar, paint, region
 from providers.lipsync._mouth_rendered import OUTSIDE_SEGMENTS
 from providers.lipsync._wav2lip_engine import Engine
-from providers.lipsync._wav2lip_pictures import blend, cropped, network_input, paste_whole
+from providers.lipsync._wav2lip_pictures import blended, cropped, network_input, unchanged_rows, whole
 from providers.lipsync._wav2lip_scene import Scene
 from providers.lipsync._wav2lip_sound import Voice
-from providers.lipsync._wav2lip_stages import WriteBehind, read_ahead
+from providers.lipsync._wav2lip_stages import WriteBehind, in_order, read_ahead
 
 FADE_FRAMES = 3
 QUEUE_FRAMES = 8
-MOST_WAITING = 4  # batches' worth of frames that may wait for a batch to fill
+MOST_WAITING = 2  # batches' worth of frames that may wait for a batch to fill
+
+Batch = list[tuple[int, Planar]]  # places of the output and their pictures
 
 
 @dataclass
@@ -35,44 +38,58 @@ class Painter:
     is_whole: bool = False
     hold_last: bool = False
     strengths: list[float] = field(init=False)
-    _held: Image | None = None
 
     def __post_init__(self) -> None:
         fades = _fades(self.scene.reasons) if not self.hold_last else np.ones(len(self.scene.reasons))
         self.strengths = [float(value) for value in self.voice.strengths * fades]
 
-    def painted(self, pictures: Iterator[Image]) -> Iterator[Image]:
+    def painted(self, pictures: Iterable[Planar]) -> Iterator[Planar]:
         """One picture per picture, in order."""
-        waiting: list[tuple[int, Image]] = []
+        held: Planar | None = None
+        for batch in in_order(self._batch, self._batches(pictures), self.engine.workers):
+            for place, picture in batch:
+                reason = self.scene.reasons[place]
+                if not reason:
+                    held = picture
+                holds = self.hold_last and reason not in {"", OUTSIDE_SEGMENTS}
+                yield held if holds and held is not None else picture
+
+    def _batches(self, pictures: Iterable[Planar]) -> Iterator[Batch]:
+        waiting: Batch = []
         animated = 0
-        for place, bgr in enumerate(pictures):
-            waiting.append((place, bgr))
+        size = self.engine.frames_at_once
+        for place, picture in enumerate(pictures):
+            waiting.append((place, picture))
             animated += not self.scene.reasons[place]
-            size = self.engine.frames_at_once
             if animated >= size or len(waiting) >= MOST_WAITING * size:
-                yield from self._batch(waiting)
+                yield waiting
                 waiting, animated = [], 0
         if waiting:
-            yield from self._batch(waiting)
+            yield waiting
 
-    def _batch(self, waiting: list[tuple[int, Image]]) -> Iterator[Image]:
-        boxed = {place: box for place, _ in waiting if (box := self._box(place))}
-        faces = iter(())
-        if boxed:
-            inputs = np.stack([network_input(cropped(bgr, boxed[place])) for place, bgr in waiting if place in boxed])
-            faces = iter(self.engine.faces(self.voice.windows(list(boxed)), inputs))
-        for place, bgr in waiting:
-            if place in boxed:
-                frame = bgr.copy()
-                if self.is_whole:
-                    paste_whole(frame, boxed[place], next(faces))
-                else:
-                    blend(frame, boxed[place], next(faces), self.strengths[place])
-                self._held = frame
-                yield frame
-            else:
-                holds = self.hold_last and self.scene.reasons[place] != OUTSIDE_SEGMENTS
-                yield self._held if holds and self._held is not None else bgr
+    def _batch(self, batch: Batch) -> Batch:
+        """The same frames with new mouths; runs in several threads at once."""
+        boxed = [(place, picture, box) for place, picture in batch if (box := self._box(place))]
+        if not boxed:
+            return batch
+        parts = [region(picture, box) for _, picture, box in boxed]
+        inputs = np.stack([network_input(cropped(part)) for part in parts])
+        faces = self.engine.faces(self.voice.windows([place for place, _, _ in boxed]), inputs)
+        made = dict(batch)
+        for (place, picture, box), part, face in zip(boxed, parts, faces, strict=True):
+            made[place] = self._painted(picture.copy(), box, part, face, self.strengths[place])
+        return list(made.items())
+
+    def _painted(
+        self, picture: Planar, box: Box, part: npt.NDArray[np.uint8], face: npt.NDArray[np.float32], strength: float
+    ) -> Planar:
+        if self.is_whole:
+            paint(picture, box, whole(part, face))
+            return picture
+        top = unchanged_rows(box.height)
+        lower = Box(x=box.x, y=box.y + top, width=box.width, height=box.height - top)
+        paint(picture, lower, blended(part, face, strength))
+        return picture
 
     def _box(self, place: int) -> Box | None:
         return None if self.scene.reasons[place] else self.scene.boxes[place]
@@ -103,10 +120,10 @@ def render(
     try:
         with (
             VideoWriter(target, width=scene.width, height=scene.height, fps=fps, profile=profile) as video,
-            WriteBehind(video.write, QUEUE_FRAMES) as writer,
+            WriteBehind(video.write_planar, QUEUE_FRAMES) as writer,
         ):
-            for count, bgr in enumerate(painter.painted(pictures), start=1):
-                writer.put(bgr)
+            for count, picture in enumerate(painter.painted(pictures), start=1):
+                writer.put(picture)
                 on_frame(count)
     finally:
         pictures.close()

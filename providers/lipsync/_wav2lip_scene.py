@@ -10,11 +10,14 @@ import numpy as np
 from contracts.artifacts import Box
 from contracts.context import ProviderContext
 from contracts.errors import ProviderRejected
+from contracts.faces import BoxTrack
 from contracts.lipsync import LipSyncRequest
-from providers._media.faces import Image, choose_face, find_faces
-from providers._media.frames import Frame, read_frames, read_picture
+from providers._media.face_tracks import box_track, detector, face_track, tracks_at
+from providers._media.faces import Image, choose_face
+from providers._media.frames import read_frames, read_picture, read_planar_frames
+from providers._media.planar import Planar, planar
 from providers.lipsync._mouth_pingpong import played_frames, played_indices
-from providers.lipsync._wav2lip_boxes import NO_FACE, Boxes, BoxTracker, FaceTrack, Pads, boxes_of, tight
+from providers.lipsync._wav2lip_boxes import NO_FACE, Boxes, Pads, Places, boxes_of, places_of, tight
 from providers.lipsync.wav2lip import Wav2LipProvider
 
 SURVEY_SHARE = 0.3  # of the work
@@ -22,9 +25,9 @@ SURVEY_SHARE = 0.3  # of the work
 
 @dataclass(frozen=True)
 class Scene:
-    """``pictures()`` gives one picture per place of the output, not to be changed; each decodes anew."""
+    """``pictures()`` gives one picture per place of the output, not to be changed; each call decodes anew."""
 
-    pictures: Callable[[], Iterator[Image]]
+    pictures: Callable[[], Iterator[Planar]]
     boxes: list[Box | None]
     reasons: list[str]
     width: int
@@ -32,22 +35,37 @@ class Scene:
     confidence: float | None
 
 
-def photo_scene(photo: Path, count: int, request: LipSyncRequest, options: Wav2LipProvider.Options) -> Scene:
+@dataclass(frozen=True)
+class _Job:
+    """What is asked for."""
+
+    face: Path
+    count: int
+    fps: float
+    request: LipSyncRequest
+    context: ProviderContext
+    options: Wav2LipProvider.Options
+
+    @property
+    def long_side(self) -> int:
+        return self.request.production.profile.max_long_side
+
+
+def photo_scene(
+    photo: Path, count: int, request: LipSyncRequest, context: ProviderContext, options: Wav2LipProvider.Options
+) -> Scene:
     """The same picture ``count`` times."""
-    still = read_picture(photo, max_long_side=request.production.profile.max_long_side)
+    job = _Job(photo, count, request.production.profile.fps, request, context, options)
+    still = read_picture(photo, max_long_side=job.long_side)
     height, width = still.shape[:2]
-    face = None if options.box else choose_face(find_faces(still), request.speaker)
-    if face is None:
-        track = FaceTrack((-1,), np.full((1, 4), np.nan), width, height, None)
-    else:
-        track = FaceTrack((0,), tight(face)[None], width, height, face.confidence)
-    found = _boxes(track, options)
+    found, confidence = _boxes_of_photo(job, still)
 
-    def pictures() -> Iterator[Image]:
+    def pictures() -> Iterator[Planar]:
+        shown = planar(still)
         for _ in range(count):
-            yield still
+            yield shown
 
-    return Scene(pictures, list(found.boxes) * count, list(found.reasons) * count, width, height, track.confidence)
+    return Scene(pictures, list(found.boxes) * count, list(found.reasons) * count, width, height, confidence)
 
 
 def video_scene(
@@ -59,70 +77,121 @@ def video_scene(
     options: Wav2LipProvider.Options,
 ) -> Scene:
     """The video's frames at a constant rate: cut to ``count``, or played on when they are fewer."""
-    long_side = request.production.profile.max_long_side
-
-    def frames() -> Iterator[Frame]:
-        return islice(read_frames(video, fps=fps, max_long_side=long_side), count)
-
-    def watched() -> Iterator[Frame]:
-        for frame in frames():
-            context.progress(SURVEY_SHARE * min(1.0, (frame.index + 1) / count), 1.0, "following the face")
-            yield frame
-
-    track = _followed(watched(), None if options.box else BoxTracker(request.speaker))
-    found = _boxes(track, options)
-    if options.loop == "restart":
-        played = [place % track.frame_count for place in range(count)]
-    else:
-        played = list(played_indices(track.frame_count, count))
-
-    def pictures() -> Iterator[Image]:
-        if options.loop == "restart":
-            yield from islice(_again_and_again(frames), count)
-        else:
-            for _, bgr in played_frames(frames(), track.frame_count, count, context.temp_dir):
-                yield bgr
-
-    boxes = [found.boxes[source] for source in played]
-    reasons = [found.reasons[source] for source in played]
-    return Scene(pictures, boxes, reasons, track.width, track.height, track.confidence)
+    job = _Job(video, count, fps, request, context, options)
+    first = next(read_frames(video, fps=fps, max_long_side=job.long_side)).bgr
+    height, width = first.shape[:2]
+    found, confidence = _boxes_of_video(job, width, height)
+    played = list(_played(len(found.boxes), job))
+    boxes, reasons = [found.boxes[source] for source in played], [found.reasons[source] for source in played]
+    return Scene(lambda: _pictures(job), boxes, reasons, width, height, confidence)
 
 
-def _again_and_again(frames: Callable[[], Iterator[Frame]]) -> Iterator[Image]:
+def _played(source_count: int, job: _Job) -> Iterator[int]:
+    """The source frame at each place of the output."""
+    if job.options.loop == "restart":
+        return (place % source_count for place in range(job.count))
+    return played_indices(source_count, job.count)
+
+
+def _pictures(job: _Job) -> Iterator[Planar]:
+    """One per place of the output; a video that turns out to be too short is read again from there."""
+
+    def shown() -> Iterator[Planar]:
+        for frame in read_planar_frames(job.face, fps=job.fps, max_long_side=job.long_side):
+            yield frame.picture
+
+    source_count = 0
+    for picture in islice(shown(), job.count):
+        source_count += 1
+        yield picture
+    if source_count == job.count:
+        return
+    if job.options.loop == "restart":
+        yield from islice(_again_and_again(shown), job.count - source_count)
+        return
+    played = played_frames(shown(), source_count, job.count, job.context.temp_dir)
+    for _, picture in islice(played, source_count, None):
+        yield picture
+
+
+def _again_and_again(pictures: Callable[[], Iterator[Planar]]) -> Iterator[Planar]:
     while True:
-        for frame in frames():
-            yield frame.bgr
+        yield from pictures()
 
 
-def _followed(frames: Iterator[Frame], tracker: BoxTracker | None) -> FaceTrack:
+def _boxes_of_photo(job: _Job, still: Image) -> tuple[Boxes, float | None]:
+    faces = job.options.faces
+    height, width = still.shape[:2]
+    if faces.box is not None:
+        return _fixed(faces.box, 1, width, height), None
+    if faces.detector == "box_track":
+        return _boxes_at(box_track(faces, job.context.models or {}), 1, job.fps, width, height), None
+    seen = detector(faces, job.context.models or {})(still)
+    face = choose_face(seen, job.request.speaker, faces.choose, (width, height))
+    if face is None:
+        return Boxes((None,), (NO_FACE,)), None
+    return _boxes(Places((0,), tight(face)[None], width, height, face.confidence), job), face.confidence
+
+
+def _boxes_of_video(job: _Job, width: int, height: int) -> tuple[Boxes, float | None]:
+    """One per source frame, as many as are shown; of a fixed box as many as places."""
+    faces = job.options.faces
+    models = job.context.models or {}
+    if faces.box is not None:
+        return _fixed(faces.box, job.count, width, height), None
+    if faces.detector == "box_track":
+        return _boxes_at(box_track(faces, models), _source_count(job), job.fps, width, height), None
+    seconds = job.count / job.fps
+
+    def on_second(done: float) -> None:
+        job.context.progress(SURVEY_SHARE * min(1.0, done / seconds), 1.0, "following the face")
+
+    track = face_track(
+        job.request.video_stub,
+        job.context.artifacts,
+        faces,
+        models,
+        speaker=job.request.speaker,
+        seconds=seconds,
+        on_second=on_second,
+    )
+    places = places_of(islice(tracks_at(track, job.fps, width), job.count), width, height)
+    return _boxes(places, job), places.confidence
+
+
+def _source_count(job: _Job) -> int:
+    frames = read_planar_frames(job.face, fps=job.fps, max_long_side=job.long_side)
+    return sum(1 for _ in islice(frames, job.count))
+
+
+def _boxes(places: Places, job: _Job) -> Boxes:
+    options = job.options
+    pads = Pads(options.pad_top_px, options.pad_bottom_px, options.pad_left_px, options.pad_right_px)
+    return boxes_of(places, pads, smooth=options.smooth_boxes)
+
+
+def _fixed(box: Box, count: int, width: int, height: int) -> Boxes:
+    if box.x < 0 or box.y < 0 or box.x + box.width > width or box.y + box.height > height:
+        raise ProviderRejected(
+            f"expected a box inside the picture of {width}x{height} pixels, got x {box.x}, y {box.y}, "
+            f"width {box.width}, height {box.height}; change the option faces.box"
+        )
+    return Boxes((box,) * count, ("",) * count)
+
+
+def _boxes_at(track: BoxTrack, count: int, fps: float, width: int, height: int) -> Boxes:
+    """The file's, in pixels of this picture; no pads and no smoothing: they are as somebody wants them."""
+    starts = np.array([at.start_seconds for at in track.boxes])
+    scale = np.array([width / track.width, height / track.height] * 2)
     shots: list[int] = []
     corners: list[tuple[float, ...]] = []
-    width = height = 0
-    for frame in frames:
-        height, width = frame.bgr.shape[:2]
-        shot, found = tracker.update(frame.bgr) if tracker else (-1, np.full(4, np.nan))
-        shots.append(shot)
-        corners.append(tuple(found.tolist()))
-    confidence = _mean(tracker.confidences) if tracker else None
-    return FaceTrack(tuple(shots), np.array(corners, np.float64), width, height, confidence)
-
-
-def _boxes(track: FaceTrack, options: Wav2LipProvider.Options) -> Boxes:
-    """The track's, or the one box that the options fix."""
-    box = options.box
-    if box is None:
-        pads = Pads(options.pad_top_px, options.pad_bottom_px, options.pad_left_px, options.pad_right_px)
-        return boxes_of(track, pads, smooth=options.smooth_boxes)
-    if box.x < 0 or box.y < 0 or box.x + box.width > track.width or box.y + box.height > track.height:
-        raise ProviderRejected(
-            f"expected a box inside the picture of {track.width}x{track.height} pixels, got x {box.x}, y {box.y}, "
-            f"width {box.width}, height {box.height}; change the option box"
-        )
-    return Boxes((box,) * track.frame_count, ("",) * track.frame_count)
-
-
-def _mean(values: list[float]) -> float | None:
-    return round(float(np.mean(values)), 4) if values else None
+    for place in range(count):
+        held = int(np.searchsorted(starts, place / fps + 1e-6, side="right")) - 1
+        box = track.boxes[held].box if held >= 0 else None
+        shots.append(-1 if box is None else held)
+        edges = (np.nan,) * 4 if box is None else (box.x, box.y, box.x + box.width, box.y + box.height)
+        corners.append(tuple(edges * scale))
+    return boxes_of(Places(tuple(shots), np.array(corners), width, height, None), Pads(0, 0, 0, 0), smooth=False)
 
 
 def missing_face(reasons: list[str]) -> str:

@@ -3,11 +3,14 @@
 import contextlib
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 _WAIT_SECONDS = 0.1
 _END = object()
@@ -40,6 +43,25 @@ def read_ahead(items: Iterable[Item], size: int) -> Generator[Item, None, None]:
         thread.join()
     if failure:
         raise failure[0]
+
+
+def in_order(work: Callable[[Item], Made], items: Iterable[Item], workers: int) -> Generator[Made, None, None]:
+    """``work(item)`` for each item, by several threads at once, given in the order of the items.
+
+    At most one more than ``workers`` is begun and not yet given. The first error ends it.
+    """
+    with ThreadPoolExecutor(workers, thread_name_prefix="compute") as pool:
+        line: deque[Future[Made]] = deque()
+        try:
+            for item in items:
+                line.append(pool.submit(work, item))
+                if len(line) > workers:
+                    yield line.popleft().result()
+            while line:
+                yield line.popleft().result()
+        finally:
+            for waiting in line:
+                waiting.cancel()
 
 
 class WriteBehind(Generic[Item]):

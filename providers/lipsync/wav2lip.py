@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, cast
 
 from pydantic import Field
 
-from contracts.artifacts import Box
+from contracts.faces import FaceOptions
 from contracts.lipsync import LipSyncRequest, LipSyncResult
 from contracts.tasks import LipSyncTask, ProviderOptions
 
@@ -22,13 +22,18 @@ class Wav2LipProvider(LipSyncTask):
 
     class Options(LipSyncTask.Options):
         model: str = Field(default="wav2lip", description="Name of the weights under the tool registry's models.")
-        engine: Literal["auto", "torch"] = "auto"
+        engine: Literal["auto", "torch", "openvino"] = Field(
+            default="auto", description="auto: torch on a GPU; on a CPU the quicker one on the first frames."
+        )
         device: Literal["auto", "cpu", "cuda"] = "auto"
         precision: Literal["auto", "float32", "bfloat16"] = Field(
             default="auto", description="auto: bfloat16 where it is fast and agrees with float32 on the first frames."
         )
         batch_size: int | None = Field(default=None, ge=1, le=1024, description="Frames at once; None: by the device.")
-        box: Box | None = Field(default=None, description="The face's place in every frame; no detection then.")
+        compile_from_frames: int | None = Field(
+            default=None, ge=1, description="torch.compile for clips of at least so many frames; None: never."
+        )
+        faces: FaceOptions = FaceOptions()
         pad_top_px: int = Field(default=0, ge=-500, le=500)
         pad_bottom_px: int = Field(default=10, ge=-500, le=500)
         pad_left_px: int = Field(default=0, ge=-500, le=500)
@@ -61,6 +66,8 @@ class Wav2LipProvider(LipSyncTask):
         missing = [name for name in ("torch", "safetensors") if find_spec(name) is None]
         if missing:
             return f"expected the package {' and '.join(missing)}, found none; run: pip install 'sparkle[wav2lip]'"
+        if cast(Wav2LipProvider.Options, options).engine == "openvino" and find_spec("openvino") is None:
+            return "expected the package openvino (engine: openvino), found none; run: pip install 'sparkle[openvino]'"
         return None
 
     def run(self, request: LipSyncRequest) -> LipSyncResult:

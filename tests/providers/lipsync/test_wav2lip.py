@@ -14,6 +14,7 @@ from contracts.artifacts import ArtifactRef, Box, Span
 from contracts.base import Fidelity
 from contracts.context import ModelFile, ProviderContext
 from contracts.errors import ProviderRejected, ProviderUnavailable
+from contracts.faces import FaceOptions
 from contracts.lipsync import LipSyncRequest, LipSyncResult
 from contracts.production import DeliveryProfile, ProductionSpec
 from contracts.tasks import LipSyncTask
@@ -78,6 +79,10 @@ def shown(store: LocalArtifactStore) -> Callable[[LipSyncResult], list[Bgr]]:
 
 
 Shown = Callable[[LipSyncResult], list[Bgr]]
+
+
+def in_box(x: int, y: int, width: int, height: int) -> FaceOptions:
+    return FaceOptions(detector="box", box=Box(x=x, y=y, width=width, height=height))
 
 
 def mouth_of(bgr: Bgr) -> Bgr:
@@ -166,7 +171,7 @@ def test_whole_paste_replaces_the_box_with_a_hard_edge(
 ) -> None:
     box = Box(x=80, y=60, width=96, height=96)
     request = ask(write_picture(tmp_path / "face.png", face))
-    frame = shown(animate(request, box=box, paste="whole"))[4].astype(int)
+    frame = shown(animate(request, faces=FaceOptions(detector="box", box=box), paste="whole"))[4].astype(int)
     change = np.abs(frame - face).mean(axis=2)
     assert change[64:72, 84:172].mean() > PAINTED, "the upper half of the box is pasted as well"
     assert change[:52].mean() < 4
@@ -190,7 +195,7 @@ def test_what_was_used_and_whose_it_is_travels_with_the_result(
 def test_lower_precision_that_differs_is_not_used(
     ask: Ask, animate: Animate, face: Bgr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("providers.lipsync._wav2lip_engine._has_fast_bfloat16", lambda place: True)
+    monkeypatch.setattr("providers.lipsync._wav2lip_engine._has_fast_bfloat16", lambda device: True)
     request = ask(write_picture(tmp_path / "face.png", face))
     careful, plain = animate(request), animate(request, precision="float32")
     assert any("bfloat16 was not used" in note for note in careful.notes)
@@ -214,7 +219,7 @@ def test_any_frame_rate_works_by_time(
     ask: Ask, animate: Animate, store: LocalArtifactStore, face: Bgr, tmp_path: Path, fps: float, frames: int
 ) -> None:
     film = write_film(tmp_path / "film.mp4", [face] * round(0.5 * fps), fps=fps)
-    result = animate(ask(film), box=Box(x=80, y=60, width=96, height=100))
+    result = animate(ask(film), faces=in_box(80, 60, 96, 100))
     video = probe(store.fetch(result.aligned_video)).video
     assert video is not None
     assert video.fps == pytest.approx(fps, abs=0.01)
@@ -248,7 +253,7 @@ def test_a_longer_video_is_cut_and_a_shorter_one_goes_back_and_forth(
     def corner(frames: list[Bgr]) -> list[int]:
         return [round((float(frame[:16, :16].mean()) - float((face // 2)[:16, :16].mean())) / 12) for frame in frames]
 
-    box = {"box": Box(x=80, y=60, width=96, height=100)}
+    box = {"faces": in_box(80, 60, 96, 100)}
     short = ask(write_film(tmp_path / "short.mp4", levels(4)))
     long = ask(write_film(tmp_path / "long.mp4", levels(12)))
     assert corner(shown(animate(short, **box))) == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3]
@@ -390,7 +395,7 @@ def test_only_the_stretches_asked_for_are_animated(
 
 def test_a_box_outside_of_the_picture_is_refused(ask: Ask, animate: Animate, face: Bgr, tmp_path: Path) -> None:
     with pytest.raises(ProviderRejected, match="256x256"):
-        animate(ask(write_picture(tmp_path / "face.png", face)), box=Box(x=200, y=0, width=100, height=50))
+        animate(ask(write_picture(tmp_path / "face.png", face)), faces=in_box(200, 0, 100, 50))
 
 
 # -- weights --

@@ -1,31 +1,33 @@
 """Where the face is, frame by frame: steady, inside the picture, and a reason where there is none."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from contracts.artifacts import Box
+from providers._media.face_tracking import FaceTracker
 from providers.lipsync._wav2lip_boxes import (
     LEAVES,
     NO_FACE,
     TOO_SMALL,
-    BoxTracker,
-    FaceTrack,
     Pads,
+    Places,
     boxes_of,
+    places_of,
     smoothed,
 )
 from tests.providers.lipsync.golden_wav2lip import golden_json
-from tests.providers.lipsync.makers import noise, portrait, swaying
+from tests.providers.lipsync.makers import Bgr, noise, portrait, swaying
 
 NO_PADS = Pads(0, 0, 0, 0)
 
 
-def track(*corners: tuple[float, ...] | None, shots: tuple[int, ...] | None = None) -> FaceTrack:
+def track(*corners: tuple[float, ...] | None, shots: tuple[int, ...] | None = None) -> Places:
     rows = [row if row is not None else (np.nan,) * 4 for row in corners]
     found = shots or tuple(-1 if row is None else 0 for row in corners)
-    return FaceTrack(found, np.array(rows, np.float64), width=200, height=100, confidence=None)
+    return Places(found, np.array(rows, np.float64), width=200, height=100, confidence=None)
 
 
 @pytest.mark.requirement("S56")
@@ -56,11 +58,17 @@ def test_frames_without_a_box_say_why() -> None:
     assert [box is not None for box in found.boxes] == [False, False, False, True]
 
 
+def followed(frames: Iterable[Bgr]) -> Places:
+    tracker = FaceTracker()
+    shown = list(frames)
+    height, width = shown[0].shape[:2]
+    return places_of([tracker.update(frame) for frame in shown], width, height)
+
+
 def test_the_box_follows_the_face(samples: Path) -> None:
-    still = portrait(samples, 384)
-    tracker = BoxTracker(None)
-    boxes = np.array([tracker.update(frame)[1] for frame in swaying(still, 20)])
-    alone = np.array([BoxTracker(None).update(frame)[1] for frame in swaying(still, 20)])
+    frames = list(swaying(portrait(samples, 384), 20))
+    boxes = followed(frames).corners
+    alone = np.array([followed([frame]).corners[0] for frame in frames])
     assert np.isfinite(boxes).all()
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     assert np.abs(centres - (alone[:, :2] + alone[:, 2:]) / 2).max() < 0.05 * 384
@@ -68,7 +76,7 @@ def test_the_box_follows_the_face(samples: Path) -> None:
 
 
 def test_the_box_holds_the_mouth_and_ends_near_the_chin(samples: Path) -> None:
-    x1, y1, x2, y2 = BoxTracker(None).update(portrait(samples, 720))[1]
+    x1, y1, x2, y2 = followed([portrait(samples, 720)]).corners[0]
     assert x1 < 300 < 380 < x2
     assert y1 < 240 < 360 < y2 < 470
     assert (y1 + y2) / 2 < 331, "the mouth is in the hidden lower half"
@@ -76,8 +84,7 @@ def test_the_box_holds_the_mouth_and_ends_near_the_chin(samples: Path) -> None:
 
 def test_where_nobody_is_there_is_no_box_and_a_new_stretch_begins_after(samples: Path) -> None:
     still = portrait(samples, 384)
-    tracker = BoxTracker(None)
-    shots = [tracker.update(frame)[0] for frame in [still] * 6 + [noise(still)] * 5 + [still] * 6]
+    shots = list(followed([still] * 6 + [noise(still)] * 5 + [still] * 6).shots)
     assert shots[:6] == [0] * 6
     assert -1 in shots[6:11]
     assert shots[-1] == 1

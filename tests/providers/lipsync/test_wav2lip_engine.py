@@ -1,13 +1,17 @@
 """Batches, memory that runs out, and lower precision that has to prove itself."""
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from providers.lipsync import _wav2lip_engine as engines
-from providers.lipsync._wav2lip_engine import Engine, psnr_db
-from providers.lipsync._wav2lip_network import Generator, folded
+from providers.lipsync._wav2lip_engine import Engine, EngineChoice, psnr_db
+from providers.lipsync._wav2lip_network import Generator
+from providers.lipsync._wav2lip_weights import Weights, weights_of
 from tests.providers.lipsync.golden_wav2lip import golden_generator, golden_weights
 from tests.providers.lipsync.test_wav2lip_network import AS_THE_ORIGINAL, Floats, network_input
 
@@ -25,11 +29,13 @@ class Cramped(Generator):
         return super().forward(mel, face)
 
 
-def network(kind: type[Generator] = Generator) -> Generator:
+def network(kind: type[Generator] = Generator, gain: float = 1.0) -> Weights:
     with torch.device("meta"):
         generator = kind()
-    generator.load_state_dict({key: value.clone() for key, value in golden_weights().items()}, assign=True)
-    return folded(generator.eval())
+    weights = {key: value.clone() for key, value in golden_weights().items()}
+    weights["output_block.1.weight"] *= gain
+    generator.load_state_dict(weights, assign=True)
+    return weights_of(generator.eval())
 
 
 def golden_input(copies: int = 1) -> tuple[Floats, Floats]:
@@ -38,19 +44,62 @@ def golden_input(copies: int = 1) -> tuple[Floats, Floats]:
     return np.tile(golden["mel_windows"], (copies, 1, 1)), np.tile(faces, (copies, 1, 1, 1))
 
 
+ENGINES = ["torch", "openvino"]
+CALM = 0.05  # of the output's gain: weights that bear lower precision
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("batch", [None, 1, 3])
-def test_any_batch_size_gives_the_originals_faces(batch: int | None) -> None:
-    found = Engine(network(), device="cpu", precision="float32", batch_size=batch).faces(*golden_input())
+def test_any_batch_size_gives_the_originals_faces(engine: Any, batch: int | None) -> None:
+    choice = EngineChoice(engine, device="cpu", precision="float32", batch_size=batch)
+    found = Engine(network(), choice).faces(*golden_input())
     assert np.abs(found - golden_generator()["output"]).max() < AS_THE_ORIGINAL
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_several_threads_may_compute_at_once(engine: Any) -> None:
+    used = Engine(network(), EngineChoice(engine, device="cpu", precision="float32", batch_size=4))
+    mel, faces = golden_input()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda turn: used.faces(np.roll(mel, turn, 0), np.roll(faces, turn, 0)), range(8)))
+    for turn, output in enumerate(found):
+        assert np.abs(np.roll(output, -turn, 0) - golden_generator()["output"]).max() < AS_THE_ORIGINAL
+
+
+@pytest.mark.system  # a C++ compiler, and half a minute of it
+def test_a_compiled_network_gives_the_originals_faces() -> None:
+    choice = EngineChoice("torch", device="cpu", precision="float32", batch_size=4, compile_from_frames=100)
+    short, long = (Engine(network(), choice, frame_count) for frame_count in (99, 100))
+    for engine in (short, long):
+        assert np.abs(engine.faces(*golden_input()) - golden_generator()["output"]).max() < AS_THE_ORIGINAL
+    tried = next(iter(long.weights.quickest))
+    assert [plan.compiled for plan in tried] == [True, False]
+    assert short.weights.quickest == {}
+
+
+def test_of_two_engines_the_quicker_one_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    def seconds(*_: object) -> float:
+        asked.append(2.0 - len(asked))  # the second one is the quicker
+        return asked[-1]
+
+    monkeypatch.setattr(engines, "_seconds", seconds)
+    weights = network()
+    for _ in range(2):
+        engine = Engine(weights, EngineChoice(device="cpu", precision="float32"))
+        engine.faces(*golden_input())
+        assert engine.notes == ("Computed with torch on cpu in float32.",)
+    assert len(asked) == 2, "it is measured once while the weights stay"
 
 
 @pytest.mark.requirement("S46")
 def test_memory_that_runs_out_halves_the_batch_and_is_told() -> None:
     cramped = network(Cramped)
-    cramped.asked = []  # type: ignore[assignment]
-    engine = Engine(cramped, device="cpu", precision="float32", batch_size=16)
+    cramped.generator.asked = []  # type: ignore[assignment]
+    engine = Engine(cramped, EngineChoice("torch", device="cpu", precision="float32", batch_size=16))
     found = engine.faces(*golden_input(3))
-    assert cramped.asked == [12, 8, 4, 4, 4]
+    assert cramped.generator.asked == [12, 8, 4, 4, 4]
     assert np.abs(found[4:8] - golden_generator()["output"]).max() < AS_THE_ORIGINAL
     assert engine.frames_at_once == 4
     assert [note for note in engine.notes if "halved" in note] == [
@@ -61,33 +110,39 @@ def test_memory_that_runs_out_halves_the_batch_and_is_told() -> None:
 
 def test_memory_for_not_even_one_frame_is_an_error() -> None:
     cramped = network(Cramped)
-    cramped.asked, cramped.most = [], 0  # type: ignore[assignment]
+    cramped.generator.asked, cramped.generator.most = [], 0  # type: ignore[assignment]
     with pytest.raises(MemoryError, match="one frame"):
-        Engine(cramped, device="cpu", precision="float32").faces(*golden_input())
+        Engine(cramped, EngineChoice("torch", device="cpu", precision="float32")).faces(*golden_input())
 
 
-def test_lower_precision_is_refused_on_weights_that_do_not_bear_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "_has_fast_bfloat16", lambda place: True)
-    engine = Engine(network(), device="cpu")
+@pytest.mark.parametrize("name", ENGINES)
+def test_lower_precision_is_refused_on_weights_that_do_not_bear_it(name: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_has_fast_bfloat16", lambda device: True)
+    engine = Engine(network(), EngineChoice(name, device="cpu"))
     found = engine.faces(*golden_input())
     assert np.abs(found - golden_generator()["output"]).max() < AS_THE_ORIGINAL
-    assert "bfloat16 was not used" in engine.notes[1]
+    assert engine.notes[0] == f"Computed with {name} on cpu in float32."
+    if name == "torch" or _rounds_to_bfloat16():
+        assert "bfloat16 was not used" in engine.notes[1]
 
 
-def test_lower_precision_is_used_where_it_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "_has_fast_bfloat16", lambda place: True)
-    calm = network()
-    with torch.no_grad():
-        calm.output_block[1].weight *= 0.05  # type: ignore[operator]
-    engine = Engine(calm, device="cpu")
+def _rounds_to_bfloat16() -> bool:
+    """OpenVINO keeps float32 where the CPU has no units for less."""
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_lower_precision_is_used_where_it_agrees(name: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_has_fast_bfloat16", lambda device: True)
+    engine = Engine(network(gain=CALM), EngineChoice(name, device="cpu"))
     engine.faces(*golden_input())
     assert "in bfloat16" in engine.notes[0]
     assert "dB from float32" in engine.notes[0]
 
 
 def test_lower_precision_is_not_tried_where_it_is_not_fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "_has_fast_bfloat16", lambda place: False)
-    engine = Engine(network(), device="cpu")
+    monkeypatch.setattr(engines, "_has_fast_bfloat16", lambda device: False)
+    engine = Engine(network(gain=CALM), EngineChoice("torch", device="cpu"))
     engine.faces(*golden_input())
     assert engine.notes == ("Computed with torch on cpu in float32.",)
 

@@ -1,0 +1,197 @@
+"""A video's face track: made once, kept under the video's content, and read by whoever works on that face.
+
+Not here: following (``face_tracking``), detectors (``faces``, ``yunet``).
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from contracts.artifacts import ArtifactRef, Box
+from contracts.context import ArtifactClient, ModelFile
+from contracts.errors import ContractViolation, ProviderUnavailable
+from contracts.faces import BoxTrack, FaceOptions, FaceSeen, FaceTrack, Similarity
+from providers._media.face_tracking import FaceTracker, Track, Transform
+from providers._media.faces import Face, FindFaces, find_faces
+from providers._media.frames import Timed, at_rate, read_timed_frames
+
+VERSION = 1
+"""Of what is kept; counts when a track would come out otherwise."""
+LONG_SIDE_PX = 1280
+_ENOUGH_SECONDS = 0.5  # beyond what is needed, so that the last slot has a frame
+
+OnSecond = Callable[[float], None]
+
+
+def face_track(
+    video: ArtifactRef,
+    artifacts: ArtifactClient,
+    options: FaceOptions,
+    models: dict[str, ModelFile],
+    *,
+    speaker: int | None,
+    seconds: float,
+    on_second: OnSecond,
+) -> FaceTrack:
+    """The face of ``video``, by a detector; at least ``seconds`` of it. Found again, or made and kept.
+
+    Args:
+        on_second: called while it is made, with the seconds that are done.
+
+    Raises:
+        ProviderUnavailable: the detector's file is missing or no such network.
+        ProviderRejected: the video cannot be read.
+    """
+    key = f"face-track/{VERSION}/{video.digest}/{_spec(options, models, speaker)}"
+    kept = artifacts.named(key)
+    if kept is not None and artifacts.exists(kept):
+        with artifacts.open(kept) as stream:
+            track = FaceTrack.parse_json(stream.read())
+        if track.is_whole or track.end_seconds >= seconds:
+            return track
+    tracker = FaceTracker(speaker, choice=options.choose, find=detector(options, models))
+    track = _followed(artifacts.fetch(video), tracker, options.detector, seconds + _ENOUGH_SECONDS, on_second)
+    made = artifacts.put(io.BytesIO(track.model_dump_json().encode()), "application/json", {"derived": "face track"})
+    artifacts.name(key, made)
+    return track
+
+
+def detector(options: FaceOptions, models: dict[str, ModelFile]) -> FindFaces:
+    """Raises: ProviderUnavailable: its file is missing, or no such network."""
+    if options.detector == "yunet":
+        from providers._media.yunet import YuNet
+
+        return YuNet(checked_file(options, models))
+    return find_faces
+
+
+def box_track(options: FaceOptions, models: dict[str, ModelFile]) -> BoxTrack:
+    """The file of boxes. Raises: ProviderUnavailable: missing, or no such file."""
+    path = checked_file(options, models)
+    try:
+        return BoxTrack.parse_json(path.read_bytes())
+    except (OSError, ContractViolation) as error:
+        raise ProviderUnavailable(
+            f"expected a box track (JSON: width, height, boxes) in {path}, got another file: "
+            f"{str(error).splitlines()[0][:200]}"
+        ) from error
+
+
+def checked_file(options: FaceOptions, models: dict[str, ModelFile]) -> Path:
+    """The file that the options name. Raises: ProviderUnavailable: missing, or not the registry's bytes."""
+    model = models.get(options.file or "")
+    if model is None:
+        known = ", ".join(sorted(models)) or "none"
+        raise ProviderUnavailable(
+            f"expected the file {options.file!r} under models: in the tool registry, which names {known}; add it"
+        )
+    if not model.path.is_file():
+        raise ProviderUnavailable(f"expected {options.file!r} in {model.path}, found no file; put it there")
+    found = _digest(model.path)
+    if model.sha256 is not None and found != model.sha256:
+        raise ProviderUnavailable(f"expected the file {model.path} with SHA-256 {model.sha256}, got one with {found}")
+    return model.path
+
+
+def tracks_at(track: FaceTrack, fps: float, width: int) -> Iterator[Track]:
+    """What the tracker said, at a constant rate and in pixels of a picture of another width; ends with the track."""
+    scale = width / track.width
+    seen = {sight.frame: sight for sight in track.seen}
+    ends = (*track.times_seconds[1:], track.end_seconds)
+
+    def rows() -> Iterator[Timed[Track]]:
+        for index, (time_seconds, end) in enumerate(zip(track.times_seconds, ends, strict=True)):
+            yield Timed(time_seconds, end, _track(track, index, seen.get(index), scale))
+
+    for _, row in at_rate(rows(), fps):
+        yield row
+
+
+def _track(track: FaceTrack, index: int, sight: FaceSeen | None, scale: float) -> Track:
+    face = _scaled(sight, scale) if sight is not None else None
+    transform = track.transforms[index]
+    return Track(
+        track.shots[index],
+        None if transform is None else _matrix(transform, scale),
+        track.agreements[index],
+        sight is not None,
+        face,
+    )
+
+
+def _matrix(transform: Similarity, scale: float) -> Transform:
+    matrix = np.array(transform, np.float64).reshape(2, 3)
+    matrix[:, 2] *= scale
+    return matrix
+
+
+def _scaled(sight: FaceSeen, scale: float) -> Face | None:
+    if sight.box is None:
+        return None
+    box = sight.box
+    x, y, width, height = (round(value * scale) for value in (box.x, box.y, box.width, box.height))
+    return Face(Box(x=x, y=y, width=max(1, width), height=max(1, height)), sight.roll_degrees, sight.confidence)
+
+
+def _followed(video: Path, tracker: FaceTracker, detector_name: str, until: float, on_second: OnSecond) -> FaceTrack:
+    times: list[float] = []
+    shots: list[int] = []
+    transforms: list[Similarity | None] = []
+    agreements: list[float] = []
+    seen: list[FaceSeen] = []
+    width = height = 0
+    is_whole = True
+    end = 0.0
+    for frame in read_timed_frames(video, max_long_side=LONG_SIDE_PX):
+        if frame.time_seconds > until:
+            is_whole = False
+            break
+        height, width = frame.value.shape[:2]
+        track = tracker.update(frame.value)
+        times.append(frame.time_seconds)
+        end = frame.end_seconds_exclusive
+        shots.append(track.shot)
+        transforms.append(None if track.transform is None else _numbers(track.transform))
+        agreements.append(round(track.agreement, 3))
+        if track.looked:
+            seen.append(_sight(len(times) - 1, track.face))
+        on_second(frame.time_seconds)
+    return FaceTrack(
+        width=width,
+        height=height,
+        detector=detector_name,
+        is_whole=is_whole,
+        times_seconds=tuple(times),
+        end_seconds=end,
+        shots=tuple(shots),
+        transforms=tuple(transforms),
+        agreements=tuple(agreements),
+        seen=tuple(seen),
+    )
+
+
+def _numbers(transform: Transform) -> Similarity:
+    a, b, c, d, e, f = (round(float(value), 6) for value in transform.ravel())
+    return a, b, c, d, e, f
+
+
+def _sight(frame: int, face: Face | None) -> FaceSeen:
+    if face is None:
+        return FaceSeen(frame=frame, box=None)
+    return FaceSeen(frame=frame, box=face.box, roll_degrees=round(face.roll_degrees, 3), confidence=face.confidence)
+
+
+def _spec(options: FaceOptions, models: dict[str, ModelFile], speaker: int | None) -> str:
+    """All that decides what comes out, besides the video."""
+    file = _digest(checked_file(options, models)) if options.detector == "yunet" else None
+    spec = [options.detector, options.choose, file, speaker, LONG_SIDE_PX]
+    return hashlib.sha256(json.dumps(spec).encode()).hexdigest()[:16]
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

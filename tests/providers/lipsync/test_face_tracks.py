@@ -1,0 +1,209 @@
+"""A video's face track is made once and kept under the video's content; detectors and choices are settings."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from contracts.artifacts import ArtifactRef, Box
+from contracts.context import ModelFile
+from contracts.errors import ProviderUnavailable
+from contracts.faces import BoxTrack, FaceOptions, FaceTrack
+from providers._media.face_tracking import FaceTracker
+from providers._media.face_tracks import box_track, face_track, tracks_at
+from providers._media.faces import Face, choose_face, find_faces
+from providers._media.frames import read_frames
+from providers._media.yunet import YuNet
+from sparkle_dagster.artifacts.local import LocalArtifactStore
+from tests.providers.lipsync.makers import Bgr, noise, portrait, swaying, write_film
+
+SIDE = 256
+Put = Callable[[Path], ArtifactRef]
+
+
+@pytest.fixture
+def film(samples: Path, put: Put, tmp_path: Path) -> ArtifactRef:
+    return put(write_film(tmp_path / "film.mp4", list(swaying(portrait(samples, SIDE), 30))))
+
+
+@pytest.fixture
+def followed(store: LocalArtifactStore) -> Callable[..., tuple[FaceTrack, int]]:
+    """The track, and for how many frames it was worked."""
+
+    def follow(video: ArtifactRef, *, seconds: float = 60, **options: Any) -> tuple[FaceTrack, int]:
+        worked: list[float] = []
+        track = face_track(
+            video, store, FaceOptions(**options), {}, speaker=None, seconds=seconds, on_second=worked.append
+        )
+        return track, len(worked)
+
+    return follow
+
+
+def test_the_second_time_nothing_is_looked_for(followed: Callable[..., Any], film: ArtifactRef) -> None:
+    first, second = followed(film), followed(film)
+    assert first == (second[0], 30)
+    assert second[1] == 0
+    assert followed(film, choose="central")[1] == 30, "another choice is another track"
+
+
+def test_the_track_is_the_content_s_whatever_it_is_called(
+    followed: Callable[..., Any], film: ArtifactRef, store: LocalArtifactStore
+) -> None:
+    followed(film)
+    with store.open(film) as stream:
+        again = store.put(stream, "video/quicktime", {"title": "another"})
+    assert followed(again)[1] == 0
+
+
+def test_a_track_reaches_as_far_as_was_needed_and_is_made_anew_for_more(
+    followed: Callable[..., Any], film: ArtifactRef
+) -> None:
+    short, worked = followed(film, seconds=0.2)
+    assert worked < 20
+    assert not short.is_whole
+    assert followed(film, seconds=0.1)[1] == 0
+    whole, worked = followed(film, seconds=60)
+    assert (worked, whole.is_whole) == (30, True)
+
+
+def test_it_says_at_any_rate_and_size_what_the_tracker_said(
+    followed: Callable[..., Any], film: ArtifactRef, store: LocalArtifactStore
+) -> None:
+    track, _ = followed(film)
+    tracker = FaceTracker()
+    alone = [tracker.update(frame.bgr) for frame in read_frames(store.fetch(film))]
+    same = list(tracks_at(track, 25, SIDE))
+    assert [row.shot for row in same] == [row.shot for row in alone]
+    assert [row.looked for row in same] == [row.looked for row in alone]
+    for one, other in zip(same, alone, strict=True):
+        assert one.face == other.face or (one.face is not None and other.face is not None)
+        assert one.transform is not None
+        assert other.transform is not None
+        assert np.abs(one.transform - other.transform).max() < 1e-5
+    half = list(tracks_at(track, 12.5, SIDE // 2))
+    assert len(half) == 15
+    assert half[7].transform is not None
+    assert same[14].transform is not None
+    assert np.abs(half[7].transform[:, 2] * 2 - same[14].transform[:, 2]).max() < 1e-5
+
+
+def test_a_damaged_or_lost_track_is_made_anew(
+    followed: Callable[..., Any], film: ArtifactRef, store: LocalArtifactStore
+) -> None:
+    followed(film)
+    for path in (store.root / "artifacts").rglob("*"):
+        if path.is_file() and path.read_bytes()[:20].startswith(b'{"schema_version"'):
+            path.chmod(0o600)
+            path.unlink()
+    assert followed(film)[1] == 30
+
+
+# -- whom --
+
+
+def beside(samples: Path, *places: tuple[int, int, int]) -> Bgr:
+    """Portraits of a width at x, y, on a plain wall."""
+    wall = np.full((300, 760, 3), 128, np.uint8)
+    for x, y, side in places:
+        wall[y : y + side, x : x + side] = portrait(samples, side)
+    return wall
+
+
+def test_of_several_faces_the_largest_the_most_central_or_one_by_its_number(samples: Path) -> None:
+    three = beside(samples, (0, 60, 220), (260, 60, 200), (480, 10, 270))
+    faces = find_faces(three)
+    assert len(faces) == 3
+
+    def chosen(speaker: int | None, choice: Any) -> int:
+        face = choose_face(faces, speaker, choice, (760, 300))
+        assert face is not None
+        return int(face.centre[0]) // 250
+
+    assert [chosen(None, "largest"), chosen(None, "central"), chosen(0, "central"), chosen(1, "largest")] == [2, 1, 0, 1]
+    assert choose_face(faces, 3, "largest", (760, 300)) is None
+    assert choose_face([], None, "central", (760, 300)) is None
+
+
+def test_the_choice_is_kept_when_another_face_becomes_the_largest(samples: Path) -> None:
+    before, after = beside(samples, (0, 0, 270), (400, 60, 220)), beside(samples, (25, 40, 220), (400, 0, 290))
+    gone = noise(before)
+    tracker = FaceTracker()
+    tracks = [tracker.update(frame) for frame in [before] * 6 + [gone] * 5 + [after] * 5]
+    seen = [track.face for track in tracks if track.face is not None]
+    assert tracks[-1].shot == 1
+    assert [int(face.centre[0]) < 300 for face in seen] == [True] * len(seen)
+
+
+def test_a_track_that_sticks_to_the_wall_is_given_up_for_the_face(samples: Path) -> None:
+    """What is followed stands still while the face has gone elsewhere: the whole picture is searched again."""
+    start = beside(samples, (0, 20, 260))
+    elsewhere = beside(samples, (480, 20, 260))
+    elsewhere[:130, :260] = start[:130, :260]  # the upper face is still there, as on a poster; no whole face
+    elsewhere[75:130, :260] = elsewhere[75:130, :260] // 2 + 60
+    asked: list[int] = []
+
+    def find(bgr: Bgr) -> list[Face]:
+        asked.append(bgr.shape[1])
+        return [face for face in find_faces(bgr) if bgr.shape[1] < 760 or face.centre[0] > 400 or len(asked) < 2]
+
+    tracker = FaceTracker(find=find)
+    tracks = [tracker.update(frame) for frame in [start] * 5 + [elsewhere] * 25]
+    found = [track.face for track in tracks if track.face is not None]
+    assert found[0].centre[0] < 260
+    assert found[-1].centre[0] > 480
+
+
+# -- how --
+
+
+def test_options_that_do_not_fit_together_are_refused() -> None:
+    for options, words in (
+        ({"detector": "yunet"}, "detector 'yunet' needs 'file'"),
+        ({"detector": "box"}, "detector 'box' needs 'box'"),
+        ({"detector": "haar", "file": "x"}, "detector 'haar' takes no 'file'"),
+        ({"detector": "box_track", "file": "x", "box": Box(x=0, y=0, width=1, height=1)}, "takes no 'box'"),
+    ):
+        with pytest.raises(ValidationError, match=words):
+            FaceOptions(**options)  # type: ignore[arg-type]
+
+
+def test_a_detectors_file_that_is_missing_or_another_is_named(tmp_path: Path, store: LocalArtifactStore) -> None:
+    options = FaceOptions(detector="yunet", file="yunet")
+    video = store.put(__import__("io").BytesIO(b"x"), "video/mp4")
+
+    def ask(models: dict[str, ModelFile]) -> None:
+        face_track(video, store, options, models, speaker=None, seconds=1, on_second=lambda done: None)
+
+    wrong = tmp_path / "yunet.onnx"
+    with pytest.raises(ProviderUnavailable, match="under models: in the tool registry, which names none"):
+        ask({})
+    with pytest.raises(ProviderUnavailable, match=r"yunet\.onnx, found no file"):
+        ask({"yunet": ModelFile(wrong, None, "mit")})
+    wrong.write_bytes(b"no network")
+    with pytest.raises(ProviderUnavailable, match="SHA-256"):
+        ask({"yunet": ModelFile(wrong, "0" * 64, "mit")})
+    with pytest.raises(ProviderUnavailable, match="expected YuNet as an ONNX file"):
+        YuNet(wrong)
+
+
+def test_a_box_track_file_is_read_or_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "boxes.json"
+    models = {"boxes": ModelFile(path, None, "own")}
+    options = FaceOptions(detector="box_track", file="boxes")
+    document = {
+        "schema_version": 1,
+        "width": 100,
+        "height": 80,
+        "boxes": [{"start_seconds": 0, "box": {"x": 1, "y": 2, "width": 30, "height": 40}}],
+    }
+    path.write_text(json.dumps(document))
+    assert box_track(options, models) == BoxTrack.parse(document)
+    path.write_text("x, y\n1, 2\n")
+    with pytest.raises(ProviderUnavailable, match="expected a box track"):
+        box_track(options, models)
