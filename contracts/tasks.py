@@ -31,6 +31,12 @@ class ProviderOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names under the tool registry's ``models`` that these options use: weights and other files of the user."""
+        name = getattr(self, "model", None)
+        return (name,) if isinstance(name, str) else ()
+
 
 class Task(ABC, Generic[Request, Result]):
     """One capability's interface, and the base of its providers.

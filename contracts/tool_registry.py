@@ -144,6 +144,11 @@ class PlatformSettings(Model):
     lanes: Lanes = Lanes()
     presenter: str = Field(description="The face when an upload brings none; a path inside the project.")
     language: str = Field(default="en", description="When an upload does not say.")
+    allowed_licences: tuple[str, ...] | None = Field(
+        default=None,
+        description="Licences of weights, as models: names them, that may be used; providers with others are passed "
+        "over. null: any.",
+    )
 
     @field_validator("sinks")
     @classmethod

@@ -13,7 +13,7 @@ import numpy as np
 
 from contracts.artifacts import ArtifactRef, Box
 from contracts.context import ArtifactClient, ModelFile
-from contracts.errors import ContractViolation, ProviderUnavailable
+from contracts.errors import ArtifactCorrupt, ArtifactMissing, ContractViolation, ProviderUnavailable
 from contracts.faces import BoxTrack, FaceOptions, FaceSeen, FaceTrack, Similarity
 from providers._media.face_tracking import FaceTracker, Track, Transform
 from providers._media.faces import Face, FindFaces, find_faces
@@ -47,17 +47,26 @@ def face_track(
         ProviderRejected: the video cannot be read.
     """
     key = f"face-track/{VERSION}/{video.digest}/{_spec(options, models, speaker)}"
-    kept = artifacts.named(key)
-    if kept is not None and artifacts.exists(kept):
-        with artifacts.open(kept) as stream:
-            track = FaceTrack.parse_json(stream.read())
-        if track.is_whole or track.end_seconds >= seconds:
-            return track
+    kept = _kept(artifacts, key)
+    if kept is not None and (kept.is_whole or kept.end_seconds >= seconds):
+        return kept
     tracker = FaceTracker(speaker, choice=options.choose, find=detector(options, models))
     track = _followed(artifacts.fetch(video), tracker, options.detector, seconds + _ENOUGH_SECONDS, on_second)
     made = artifacts.put(io.BytesIO(track.model_dump_json().encode()), "application/json", {"derived": "face track"})
     artifacts.name(key, made)
     return track
+
+
+def _kept(artifacts: ArtifactClient, key: str) -> FaceTrack | None:
+    """What was found before; None also where it is gone or damaged."""
+    ref = artifacts.named(key)
+    if ref is None:
+        return None
+    try:
+        with artifacts.open(ref) as stream:
+            return FaceTrack.parse_json(stream.read())
+    except (ArtifactMissing, ArtifactCorrupt, ContractViolation):
+        return None
 
 
 def detector(options: FaceOptions, models: dict[str, ModelFile]) -> FindFaces:

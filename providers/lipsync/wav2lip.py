@@ -60,6 +60,10 @@ class Wav2LipProvider(LipSyncTask):
             description="Stretches quieter than this are heard as silence: noise moves no mouth. null: never.",
         )
 
+        @property
+        def model_names(self) -> tuple[str, ...]:
+            return (self.model, self.faces.file) if self.faces.file else (self.model,)
+
     @classmethod
     def unavailable(cls, options: ProviderOptions) -> str | None:
         """Missing packages; a missing file of weights is the platform's to see: it knows the path."""

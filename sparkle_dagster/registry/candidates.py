@@ -1,8 +1,7 @@
 """The providers a configuration may choose from: class, options, whether they can run here. Not here: running one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,9 +12,17 @@ from contracts.tasks import ProviderOptions
 from sparkle_dagster.registry.config import RegistryConfig, located
 from sparkle_dagster.registry.discovery import AnyTask, Registration, provider_class, registered_providers
 from sparkle_dagster.registry.layers import among
-from sparkle_dagster.registry.wire import ProviderSpec
+from sparkle_dagster.registry.wire import ModelSpec, ProviderSpec
 
 NO_OP = "noop"
+
+
+@dataclass(frozen=True)
+class AllowedLicences:
+    """Of weights, and the file and line that say so."""
+
+    names: tuple[str, ...]
+    origin: str
 
 
 @dataclass(frozen=True)
@@ -32,8 +39,9 @@ class ProviderCandidate:
     import_problem: str = ""
     package: str = ""
     licence: str = ""
-    model_path: Path | None = None
-    """Where the weights lie that the option ``model`` names."""
+    models: Mapping[str, ModelSpec | None] = field(default_factory=dict)
+    """The files that its options name, such as weights; None where the tool registry has no such name."""
+    licences: AllowedLicences | None = None
 
     @property
     def full_name(self) -> str:
@@ -49,20 +57,23 @@ class ProviderCandidate:
         if self.provider is None:
             return self.import_problem
         try:
-            return self.provider.unavailable(self.options) or self._missing_model
+            return self.provider.unavailable(self.options) or self._model_problem
         except Exception as error:  # noqa: BLE001 - a stranger's code; it must not stop the others
             return f"its check for being available failed: {type(error).__name__}: {error}"
 
     @property
-    def _missing_model(self) -> str | None:
-        """Why the weights that the option ``model`` names are not there."""
-        name = getattr(self.options, "model", None)
-        if not isinstance(name, str):
-            return None
-        if self.model_path is None:
-            return f"expected the weights {name!r} under models: in the tool registry, found no such name; add it"
-        if not self.model_path.is_file():
-            return f"expected the weights {name!r} in {self.model_path}, found no file; put it there"
+    def _model_problem(self) -> str | None:
+        """Why a file that its options name cannot be used."""
+        for name, model in self.models.items():
+            if model is None:
+                return f"expected the weights {name!r} under models: in the tool registry, found no such name; add it"
+            if self.licences is not None and model.licence not in self.licences.names:
+                return (
+                    f"the weights {name!r} are {model.licence!r}, and this workspace allows "
+                    f"{' and '.join(self.licences.names) or 'none'} only ({self.licences.origin}); use other weights"
+                )
+            if not model.path.is_file():
+                return f"expected the weights {name!r} in {model.path}, found no file; put it there"
         return None
 
     def not_applicable(self, request: TaskRequest) -> str | None:
@@ -86,10 +97,11 @@ class ProviderCatalog:
         self,
         config: RegistryConfig,
         task_by_capability: dict[str, type[AnyTask]],
-        model_paths: Mapping[str, Path],
+        models: Mapping[str, ModelSpec],
     ) -> None:
         self._config = config
-        self._model_paths = model_paths
+        self._models = models
+        self._licences = _allowed_licences(config)
         self._tasks = task_by_capability
         self._found: dict[tuple[str, str], ProviderCandidate] = {}
 
@@ -167,8 +179,10 @@ class ProviderCatalog:
         except ConfigError as error:
             raise self._config.error(f"{capability}/{name}: {error}", where) from error
         options = self._options(found, capability, name, written)
-        model_path = self._model_paths.get(getattr(options, "model", ""))
-        return ProviderCandidate(capability, name, registration.target, found, options, written, "", *facts, model_path)
+        models = {model: self._models.get(model) for model in options.model_names}
+        return ProviderCandidate(
+            capability, name, registration.target, found, options, written, "", *facts, models, self._licences
+        )
 
     def _options(self, provider: type[AnyTask], capability: str, name: str, written: dict[str, Any]) -> ProviderOptions:
         try:
@@ -176,3 +190,12 @@ class ProviderCatalog:
         except ValidationError as error:
             prefix = ("providers", capability, name)
             raise located(error, provider.Options, self._config.document, prefix) from error
+
+
+def _allowed_licences(config: RegistryConfig) -> AllowedLicences | None:
+    """None where any will do."""
+    names = config.platform.allowed_licences
+    if names is None:
+        return None
+    origin = config.explain("settings.allowed_licences")
+    return AllowedLicences(names, f"{origin.file}:{origin.line}")

@@ -46,8 +46,7 @@ class ProviderRegistry:
         self.workspace = workspace
         self.project_settings = settings
         self._tasks = _task_by_capability()
-        model_paths = {name: model.path for name, model in self.models.items()}
-        self._catalog = ProviderCatalog(config, self._tasks, model_paths)
+        self._catalog = ProviderCatalog(config, self._tasks, self.models)
         self._resolved: dict[tuple[Any, ...], ResolvedTask] = {}
         self._check()
 

@@ -32,6 +32,7 @@ SPECIAL_FIELDS: dict[str, Strategy] = {
     "ArtifactRef.path": st.lists(_NAMES, min_size=1, max_size=3).map("/".join),
     "NodeSpec.inputs": st.dictionaries(_NAMES, st.tuples(_NAMES, _NAMES).map(".".join), max_size=2),
     "NodeSpec.timeout": st.floats(1, 86400),
+    "FaceTrack.transforms": st.lists(st.none() | st.lists(st.floats(-1e6, 1e6), min_size=6, max_size=6), max_size=2),
     "QAReviewResult.verdict": st.sampled_from(["review", "reject", "not_reviewed"]),
 }
 """Fields with a rule of their own, which an annotation does not show."""

@@ -61,9 +61,7 @@ def test_a_region_is_what_a_viewer_sees(tmp_path: Path) -> None:
 
 
 def test_a_planar_video_is_handed_on_unconverted_and_another_is_made_so(tmp_path: Path) -> None:
-    writer = VideoWriter(
-        tmp_path / "own.mp4", width=WIDTH, height=HEIGHT, fps=25, profile=DeliveryProfile(crf=0)
-    )
+    writer = VideoWriter(tmp_path / "own.mp4", width=WIDTH, height=HEIGHT, fps=25, profile=DeliveryProfile(crf=0))
     pictures = [planar(np.roll(smooth_picture(), 9 * number, 1)) for number in range(5)]
     with writer:
         for picture in pictures:

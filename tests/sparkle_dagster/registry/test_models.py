@@ -42,6 +42,28 @@ def test_weights_that_the_registry_does_not_name_are_asked_for(make_registry: Ma
     assert "'net' under models:" in found["needs"].reason
 
 
+def overlaid(registry: ProviderRegistry, settings: str) -> ProviderRegistry:
+    """The same project as the workspace ``studio`` sees it, with the weights in place."""
+    project = registry.project_settings.project
+    registry.project_settings.models_dir.mkdir(exist_ok=True)
+    (registry.project_settings.models_dir / "net.pth").write_bytes(b"weights")
+    (project / "configs/workspaces").mkdir(exist_ok=True)
+    (project / "configs/workspaces/studio.yaml").write_text(f"settings:\n  {settings}\n")
+    return ProviderRegistry.from_config(project / "configs/tool_registry.yaml", workspace="studio")
+
+
+def test_a_workspace_that_allows_commercial_licences_refuses_weights_for_research(make_registry: MakeRegistry) -> None:
+    main = make_registry(BOTH, lipsync=LISTED, more=MODELS)
+    strict = overlaid(main, "allowed_licences: [commercial]")
+    refused = reported(strict)["needs"]
+    assert refused.state == "unavailable"
+    assert "'net' are 'research-only', and this workspace allows commercial only" in refused.reason
+    assert "studio.yaml:2" in refused.reason
+    assert reported(strict)["hands_on"].state == "selected"
+    assert reported(main)["needs"].state == "selected", "another workspace may"
+    assert reported(overlaid(main, "allowed_licences: [commercial, research-only]"))["needs"].state == "selected"
+
+
 @pytest.mark.parametrize("value", ["1", "true", "yes"])
 def test_an_environment_that_lets_weights_run_code_is_refused(
     write_project: WriteProject, monkeypatch: pytest.MonkeyPatch, value: str
