@@ -29,7 +29,7 @@ sys.path.insert(0, str(PROJECT))
 
 from benchmarks.wav2lip_parts import jobs, media  # noqa: E402 - the project's folder comes first
 
-SECTIONS = ("generator", "clips", "memory", "detection")
+SECTIONS = ("generator", "clips", "memory", "detection", "gpu")
 GFLOP_PER_FRAME = 7.934
 ENGINES = ("torch float32", "torch bfloat16", "openvino float32", "openvino bfloat16")
 
@@ -104,6 +104,14 @@ def _memory(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
 def _detection(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
     """The same video twice with other sound, one store: the second run finds the first one's face track."""
     found = _job({"kind": "detection", "folder": str(folder)})
+    for name, row in found.items():
+        print(f"{name:<34}{row}")
+    return found
+
+
+def _gpu(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
+    """On a CUDA device, where there is one."""
+    found = _job({"kind": "on_gpu", "folder": str(folder)})
     for name, row in found.items():
         print(f"{name:<34}{row}")
     return found

@@ -162,6 +162,17 @@ def generator(order: Order) -> dict[str, Any]:
     }
 
 
+def on_gpu(order: Order) -> dict[str, Any]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return {"device": "none here"}
+    from benchmarks.wav2lip_parts import gpu
+
+    folder = Path(order["folder"])
+    return gpu.measure(folder, _inputs(), lambda *parts: _provided(folder, *parts))
+
+
 def _inputs() -> tuple[Any, Any]:
     from providers.lipsync._wav2lip_pictures import network_input
     from tests.providers.lipsync.golden_wav2lip import golden_generator

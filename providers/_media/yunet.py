@@ -29,9 +29,11 @@ class YuNet:
         """Raises: ProviderUnavailable: the file is missing or no such network."""
         try:
             size = (SEARCH_LONG_SIDE_PX, SEARCH_LONG_SIDE_PX)
-            self._detector = cv2.FaceDetectorYN.create(str(model), "", size, LEAST_SCORE, MOST_OVERLAP)
+            network = np.frombuffer(model.read_bytes(), np.uint8)  # of a file, OpenCV would judge by its ending
+            nothing = np.zeros(0, np.uint8)
+            self._detector = cv2.FaceDetectorYN.create("onnx", network, nothing, size, LEAST_SCORE, MOST_OVERLAP)
             self._detector.detect(np.zeros((size[1], size[0], 3), np.uint8))
-        except cv2.error as error:
+        except (cv2.error, OSError) as error:
             raise ProviderUnavailable(
                 f"expected YuNet as an ONNX file in {model}, got one that OpenCV does not read; put the file there"
             ) from error

@@ -8,7 +8,7 @@ import math
 import shutil
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Literal
 
@@ -92,7 +92,7 @@ class Engine:
             try:
                 found.append(compute(sound[start:stop], faces[start:stop]))
             except torch.OutOfMemoryError:
-                self._halve()
+                compute = self._halved(plan)
                 continue
             start = stop
         return np.concatenate(found)
@@ -126,19 +126,19 @@ class Engine:
 
     def _is_fit(self, plan: Plan, sound: Floats, faces: Floats) -> bool:
         """Whether the plan runs here, and as exactly as needed."""
+        exact = Plan("torch", self._device, "float32", self._batch, self.workers)
+        if plan == exact:
+            return True
         try:
-            if plan.precision == "float32" and not plan.compiled:
-                return True
             found = self.weights.ready(plan)(sound, faces)
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
-            if isinstance(error, torch.OutOfMemoryError) or not plan.compiled:
-                raise
-            self._remarks.append(f"torch.compile failed: {str(error).strip().splitlines()[0][:160]}.")
+            self._remarks.append(f"{plan} cannot be used here: {str(error).strip().splitlines()[0][:160]}.")
             self.weights.drop(plan)
             return False
         if plan.precision == "float32":
             return True
-        exact = Plan("torch", self._device, "float32", self._batch, self.workers)
         self._psnr_db[plan] = distance = psnr_db(found, self.weights.ready(exact)(sound, faces))
         if self.choice.precision == "auto" and distance < LEAST_PSNR_DB:
             self._remarks.append(
@@ -160,13 +160,18 @@ class Engine:
                 self.weights.drop(plan)
         return best
 
-    def _halve(self) -> None:
+    def _halved(self, plan: Plan) -> Compute:
+        """The engine for half the batch; a compiled one is for its own batch only, so it is left."""
         if self._batch == 1:
             raise MemoryError("one frame does not fit into the memory of the device")
         self._batch //= 2
         self._remarks.append(f"Memory ran out, so the batch was halved to {self._batch}.")
+        if plan.compiled:
+            self.weights.drop(plan)
+            plan = self._plan = replace(plan, batch_size=self._batch, compiled=False)
         if self._device == "cuda":
             torch.cuda.empty_cache()
+        return self.weights.ready(plan)
 
 
 def psnr_db(found: Floats, expected: Floats) -> float:

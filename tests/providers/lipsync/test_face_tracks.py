@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -20,6 +21,7 @@ from providers._media.faces import Face, choose_face, find_faces
 from providers._media.frames import read_frames
 from providers._media.yunet import YuNet
 from sparkle_dagster.artifacts.local import LocalArtifactStore
+from tests.providers.lipsync import yunet_shaped
 from tests.providers.lipsync.makers import Bgr, noise, portrait, swaying, write_film
 
 SIDE = 256
@@ -199,6 +201,33 @@ def test_a_detectors_file_that_is_missing_or_another_is_named(tmp_path: Path, st
         ask({"yunet": ModelFile(wrong, "0" * 64, "mit")})
     with pytest.raises(ProviderUnavailable, match="expected YuNet as an ONNX file"):
         YuNet(wrong)
+
+
+def test_yunets_file_finds_faces_with_their_roll_and_follows_them(
+    tmp_path: Path, store: LocalArtifactStore, put: Put
+) -> None:
+    network = yunet_shaped.write(tmp_path / "network")
+    cell = np.zeros((320, 480, 3), np.uint8)
+    cell[160:168, 240:248] = 255  # eyes at (224, 144) and (256, 144), see there
+    (face,) = YuNet(network)(cell)
+    assert face.point(0.5, 0.38) == pytest.approx((240, 144), abs=1.5)
+    assert face.box.width == pytest.approx(32 / 0.38, abs=1)
+    assert (face.roll_degrees, face.confidence > 0.9) == (0, True)
+    (larger,) = YuNet(network)(np.asarray(cv2.resize(cell, (1920, 1280), interpolation=cv2.INTER_NEAREST), np.uint8))
+    assert larger.centre == pytest.approx((4 * face.centre[0], 4 * face.centre[1]), abs=4 * 8)  # to a cell
+    assert YuNet(network)(np.zeros_like(cell)) == []
+
+    film = put(write_film(tmp_path / "film.mp4", [np.maximum(cell, noise(cell) // 2)] * 6))
+    options = FaceOptions(detector="yunet", file="yunet")
+    models = {"yunet": ModelFile(network, None, "mit")}
+    track = face_track(film, store, options, models, speaker=None, seconds=9, on_second=lambda done: None)
+    assert track.detector == "yunet"
+    assert track.seen[0].box is not None
+    assert abs(track.seen[0].box.x - face.box.x) <= 1
+    other = ModelFile(yunet_shaped.write(tmp_path / "other"), None, "mit")
+    again: list[float] = []
+    face_track(film, store, options, {"yunet": other}, speaker=None, seconds=9, on_second=again.append)
+    assert again == [], "the same network under another path"
 
 
 def test_a_box_track_file_is_read_or_refused_in_words(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from contracts.errors import ProviderUnavailable
 from providers.lipsync import _wav2lip_engine as engines
 from providers.lipsync._wav2lip_engine import Engine, EngineChoice, psnr_db
 from providers.lipsync._wav2lip_network import Generator
-from providers.lipsync._wav2lip_weights import Weights, weights_of
+from providers.lipsync._wav2lip_weights import Plan, Weights, weights_of
 from tests.providers.lipsync.golden_wav2lip import golden_generator, golden_weights
 from tests.providers.lipsync.test_wav2lip_network import AS_THE_ORIGINAL, Floats, network_input
 
@@ -106,6 +107,25 @@ def test_memory_that_runs_out_halves_the_batch_and_is_told() -> None:
         "Memory ran out, so the batch was halved to 8.",
         "Memory ran out, so the batch was halved to 4.",
     ]
+
+
+def test_an_engine_that_does_not_run_here_is_told_and_another_one_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Weights._make
+
+    def make(weights: Weights, plan: Plan) -> Any:
+        if plan.engine == "openvino":
+            raise RuntimeError("no such device\nand much more")
+        return made(weights, plan)
+
+    monkeypatch.setattr(Weights, "_make", make)
+    engine = Engine(network(), EngineChoice(device="cpu", precision="float32"))
+    assert np.abs(engine.faces(*golden_input()) - golden_generator()["output"]).max() < AS_THE_ORIGINAL
+    assert engine.notes == (
+        "Computed with torch on cpu in float32.",
+        "openvino on cpu in float32 cannot be used here: no such device.",
+    )
+    with pytest.raises(ProviderUnavailable, match="no such device"):
+        Engine(network(), EngineChoice("openvino", device="cpu")).faces(*golden_input())
 
 
 def test_memory_for_not_even_one_frame_is_an_error() -> None:

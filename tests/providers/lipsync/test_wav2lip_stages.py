@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from providers.lipsync._wav2lip_stages import WriteBehind, read_ahead
+from providers.lipsync._wav2lip_stages import WriteBehind, in_order, read_ahead
 
 
 def test_items_come_in_order_from_another_thread() -> None:
@@ -107,3 +107,41 @@ def test_an_error_of_the_block_itself_writes_no_more() -> None:
         fail(writer)
     assert len(written) < 5
     assert threading.active_count() >= 1
+
+
+def test_work_is_shared_by_threads_and_given_in_order() -> None:
+    together = threading.Barrier(2, timeout=60)
+
+    def work(number: int) -> int:
+        together.wait()  # passes only while two are at it
+        return 10 * number
+
+    assert list(in_order(work, range(6), 2)) == [0, 10, 20, 30, 40, 50]
+
+
+def test_no_more_is_begun_than_the_workers_can_take() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    made = in_order(lambda number: number, items(), 2)
+    assert next(made) == 0
+    assert max(taken) <= 2
+    made.close()
+    assert max(taken) <= 2
+
+
+def test_an_error_of_the_work_is_raised_after_what_came_before_and_leaves_no_thread() -> None:
+    def work(number: int) -> int:
+        if number == 3:
+            raise ValueError("no mouth")
+        return number
+
+    before = threading.active_count()
+    made: list[int] = []
+    with pytest.raises(ValueError, match="no mouth"):
+        made.extend(in_order(work, range(10), 2))
+    assert threading.active_count() == before
