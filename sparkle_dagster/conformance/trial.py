@@ -16,6 +16,7 @@ from sparkle_dagster.artifacts.local import LocalArtifactStore
 from sparkle_dagster.registry.artifact_refs import find_refs
 from sparkle_dagster.registry.candidates import ProviderCandidate
 from sparkle_dagster.registry.discovery import AnyTask
+from sparkle_dagster.registry.wire import ModelSpec
 
 
 class CaseFailed(AssertionError):
@@ -57,7 +58,7 @@ class Trial:
     @property
     def unavailable(self) -> str | None:
         """Why the platform would pass it over on this machine; None when it would not."""
-        model = self.models.get(getattr(self.options, "model", ""))
+        given = {name: self.models.get(name) for name in self.options.model_names}
         return ProviderCandidate(
             capability=self.provider.capability,
             name=self.provider.__name__,
@@ -65,7 +66,10 @@ class Trial:
             provider=self.provider,
             options=self.options,
             written=self.given_options,
-            model_path=model.path if model else None,
+            models={
+                name: ModelSpec(path=model.path, sha256=model.sha256, licence=model.licence) if model else None
+                for name, model in given.items()
+            },
         ).unavailable
 
     @cached_property

@@ -49,6 +49,7 @@ ENGINES = ["torch", "openvino"]
 CALM = 0.05  # of the output's gain: weights that bear lower precision
 
 
+@pytest.mark.requirement("S56")
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("batch", [None, 1, 3])
 def test_any_batch_size_gives_the_originals_faces(engine: Any, batch: int | None) -> None:

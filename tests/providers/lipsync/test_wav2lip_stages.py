@@ -119,6 +119,7 @@ def test_work_is_shared_by_threads_and_given_in_order() -> None:
     assert list(in_order(work, range(6), 2)) == [0, 10, 20, 30, 40, 50]
 
 
+@pytest.mark.requirement("X3")
 def test_no_more_is_begun_than_the_workers_can_take() -> None:
     taken: list[int] = []
 

@@ -52,6 +52,7 @@ def overlaid(registry: ProviderRegistry, settings: str) -> ProviderRegistry:
     return ProviderRegistry.from_config(project / "configs/tool_registry.yaml", workspace="studio")
 
 
+@pytest.mark.requirement("S26")
 def test_a_workspace_that_allows_commercial_licences_refuses_weights_for_research(make_registry: MakeRegistry) -> None:
     main = make_registry(BOTH, lipsync=LISTED, more=MODELS)
     strict = overlaid(main, "allowed_licences: [commercial]")

@@ -50,6 +50,7 @@ def ran(registry: ProviderRegistry, samples: Path, folder: Path, provider: str |
     return registry.resolve("lipsync", provider=provider).run_with_outcome(request)
 
 
+@pytest.mark.requirement("S26", "S56")
 def test_with_weights_in_place_the_first_on_the_list_runs(
     registry: Registry, weights: Path, samples: Path, tmp_path: Path
 ) -> None:
