@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo dev test test-system check bench fix clean
+.PHONY: demo dev test test-system check bench contact-sheets fix clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/base  ## make a talking video from the samples, and a page to look at it
@@ -31,6 +31,9 @@ fix: .venv/dev  ## what ruff can mend by itself
 
 bench: .venv/dev  ## measure; results are kept beside each benchmark
 	@for file in benchmarks/*.py; do echo "$$file" && $(BIN)/python $$file || exit 1; done
+
+contact-sheets: .venv/dev  ## lip-sync on many faces, to look at: build/contact-sheets; MEDIA=folder adds your own
+	@$(BIN)/python -m benchmarks.lipsync_parts.contact_sheets --to build/contact-sheets $(if $(MEDIA),--media $(MEDIA))
 
 .venv/python:
 	@echo "making .venv ..."

@@ -238,17 +238,20 @@ def _line(strength: Floats) -> npt.NDArray[np.intp]:
     rows = np.arange(ROWS.start, ROWS.stop, dtype=np.float32)
     far = 0.02 * ((rows - CENTRE_Y_PX) / 22.0) ** 2
     cost = far[:, None] - np.minimum(strength[ROWS], 0.3)
-    best = cost.copy()
-    came_from = np.zeros(cost.shape, np.intp)
-    for column in range(1, cost.shape[1]):
-        previous = np.pad(best[:, column - 1], 1, constant_values=np.inf)
-        steps = np.stack([previous[:-2] + 0.004, previous[1:-1], previous[2:] + 0.004])
-        came_from[:, column] = np.argmin(steps, axis=0) - 1
-        best[:, column] += np.min(steps, axis=0)
-    path = np.empty(cost.shape[1], np.intp)
-    path[-1] = int(np.argmin(best[:, -1]))
-    for column in range(cost.shape[1] - 1, 0, -1):
-        path[column - 1] = path[column] + came_from[path[column], column]
+    by_column = np.ascontiguousarray(cost.T)
+    came_from = np.zeros(by_column.shape, np.intp)
+    best = by_column[0]
+    steps = np.full((3, len(rows)), np.inf, np.float32)  # from the row above, from the same, from below
+    for column in range(1, len(by_column)):
+        steps[0, 1:] = best[:-1] + np.float32(0.004)
+        steps[1] = best
+        steps[2, :-1] = best[1:] + np.float32(0.004)
+        came_from[column] = steps.argmin(axis=0) - 1
+        best = by_column[column] + steps.min(axis=0)
+    path = np.empty(len(by_column), np.intp)
+    path[-1] = int(np.argmin(best))
+    for column in range(len(by_column) - 1, 0, -1):
+        path[column - 1] = path[column] + came_from[column, path[column]]
     return path + ROWS.start
 
 

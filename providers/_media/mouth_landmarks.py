@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from contracts.artifacts import Box
+from providers._media.eye_landmarks import Eye, locate_eyes
 from providers._media.faces import Face, Image
 from providers._media.mouth_contours import (
     CENTRE_X_PX,
@@ -26,13 +28,16 @@ from providers._media.mouth_contours import (
 
 MOUTH_CENTRE = (0.5025, 0.813)
 MOUTH_HALF_WIDTH = 0.145
+EYE_DISTANCE, EYE_HEIGHT = 0.37, 0.385
 CHIN_HEIGHT = 1.083
 CONTOUR_U = np.linspace(-1.0, 1.0, 25, dtype=np.float32)
 MIN_HALF_WIDTH_PICTURE_PX = 6.0  # fewer pixels cannot show a mouth that moves
 WIDE_OPEN = 0.6  # gap in half widths: closing such a mouth would need skin that is not in the picture
 FAINT_LINE_LIGHTNESS = 0.74  # of the skin's; the line between closed lips is darker
 SURE = 0.5
-"""Confidence from which a mouth may be animated."""
+"""Confidence from which a mouth may be animated; below 0.4 bad ones appear: ``benchmarks.lipsync_parts.confidence``."""
+SURE_AGAIN = 0.9
+"""The same for a second look: two looks find a mouth under a moustache more easily than one."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +85,29 @@ class MouthLandmarks:
 def locate_mouth(bgr: Image, face: Face) -> MouthLandmarks | None:
     """The mouth of ``face``; None when nothing there could be one.
 
+    A mouth in doubt is looked for once more where the eyes suggest it: the detector's box may be off.
+
     Args:
         bgr: uint8 (H, W, 3), the picture in which the face was found.
     """
+    mouth = _located(bgr, face)
+    if mouth is not None and mouth.is_sure:
+        return mouth
+    eyes = locate_eyes(bgr, face)
+    again = _located(bgr, _face_of_eyes(*eyes, face.confidence)) if eyes is not None else None
+    return again if again is not None and again.confidence >= SURE_AGAIN else mouth
+
+
+def _face_of_eyes(left: Eye, right: Eye, confidence: float) -> Face:
+    """The box that the detector gives a face with such eyes."""
+    (x1, y1), (x2, y2) = left.centre_px, right.centre_px
+    side = max(1, round(math.hypot(x2 - x1, y2 - y1) / EYE_DISTANCE))
+    face = Face(Box(x=0, y=0, width=side, height=side), math.degrees(math.atan2(y2 - y1, x2 - x1)), confidence)
+    x, y = face.point(0.5, EYE_HEIGHT)
+    return face.shifted(round((x1 + x2) / 2 - x), round((y1 + y2) / 2 - y))
+
+
+def _located(bgr: Image, face: Face) -> MouthLandmarks | None:
     lab, to_patch = _patch(bgr, face)
     traced = trace_mouth(lab)
     if traced is None:
