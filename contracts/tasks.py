@@ -42,7 +42,9 @@ class Task(ABC, Generic[Request, Result]):
     """One capability's interface, and the base of its providers.
 
     Class facts of a provider: ``version`` is part of the provenance (bump it when outputs change), ``lane`` is where
-    it wants to run, ``deterministic`` says that equal requests give equal bytes.
+    it wants to run, ``deterministic`` says that equal requests give equal bytes, ``warm`` that the instance is worth
+    keeping from run to run: a resident process then calls ``run`` again and again, with ``self.context`` renewed before
+    each; what was loaded stays on ``self``, and nothing of an earlier context may.
     """
 
     capability: ClassVar[str]
@@ -52,6 +54,7 @@ class Task(ABC, Generic[Request, Result]):
     version: ClassVar[str] = "1"
     lane: ClassVar[Literal["cpu", "gpu"]] = "cpu"
     deterministic: ClassVar[bool] = True
+    warm: ClassVar[bool] = False
 
     class Options(ProviderOptions):
         """No options."""

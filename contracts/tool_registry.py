@@ -135,6 +135,12 @@ class Lanes(Model):
     gpu: Lane = Lane(slots=1)
 
 
+class WarmSettings(Model):
+    """Resident processes of providers that say ``warm``."""
+
+    idle_s: Seconds = Field(default=300.0, gt=0, description="One ends, and frees its memory, after this time unused.")
+
+
 class PlatformSettings(Model):
     store: StoreSettings
     uploads: UploadSettings
@@ -142,6 +148,7 @@ class PlatformSettings(Model):
     sinks: tuple[Sink, ...] = Field(default=(), description="Where node events are delivered.")
     events: EventSettings = EventSettings()
     lanes: Lanes = Lanes()
+    warm: WarmSettings = WarmSettings()
     presenter: str = Field(description="The face when an upload brings none; a path inside the project.")
     language: str = Field(default="en", description="When an upload does not say.")
     allowed_licences: tuple[str, ...] | None = Field(

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -139,6 +140,15 @@ def borrowed_environment(**values: str) -> Generator[Callable[[], dict[str, str]
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def become_environment(environment: Mapping[str, str]) -> None:
+    """Make ``environment`` this process's own, as if it had been started with it; for a process that was forked."""
+    os.environ.clear()
+    os.environ.update(environment)
+    tempfile.tempdir = None  # remembered from before
+    added = [folder for folder in environment.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    sys.path[:0] = [folder for folder in added if folder not in sys.path]
 
 
 def _added_import_folders() -> list[str]:

@@ -17,6 +17,8 @@ from sparkle_dagster.cli.output import console
 
 QUIET = ("-W", "ignore:Function `dev_command` is superseded")
 """`dg dev` wants a tool that only developers install."""
+ENDING_SECONDS = 30.0
+"""In which the resident processes of warm providers end, unless they are busy."""
 PROPER_START_SECONDS = 20
 """Services that end sooner have a reason that another start would not mend, such as a port that is taken."""
 
@@ -43,8 +45,12 @@ def dev() -> None:
         # A shell that starts us in the background ignores Ctrl-C for us; Dagster needs it to stop.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         project = workspace.settings.project
-        with _kept(serve, project) if status is not None else nullcontext():
-            raise SystemExit(_keep_running(command, project))
+        try:
+            with _kept(serve, project) if status is not None else nullcontext():
+                raise SystemExit(_keep_running(command, project))
+        finally:
+            for resident in workspace.registry.residents.end(ENDING_SECONDS):
+                console().print(f"resident {resident.provider} ends when the run that uses it has ended")
 
 
 def _require_free(service: Service) -> None:

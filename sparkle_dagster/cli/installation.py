@@ -1,6 +1,7 @@
 """`sparkle providers`, `validate`, `doctor`: the installation itself."""
 
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -12,14 +13,21 @@ from rich.table import Table
 from contracts.errors import ConfigError, SparkleError
 from sparkle_dagster.cli.output import JsonOption, console, fail, print_json
 from sparkle_dagster.registry.report import CapabilityReport
+from sparkle_dagster.registry.residents import ResidentState
+
+ENDING_SECONDS = 60.0
+"""In which an idle resident process ends."""
 
 
 def providers(
     check: str = typer.Option("", "--check", metavar="module:Class", help="Prove a provider: try what all must do."),
     options: str = typer.Option("", "--options", metavar="<json>", help='With --check: such as {"lead_ms": 20}.'),
     json_output: bool = JsonOption,
+    end_residents: bool = typer.Option(False, help="End the resident processes of warm providers that are not busy."),
 ) -> None:
     """Every capability: enabled or not, which provider is selected, why not the others, what mends it.
+
+    Then the resident processes that keep providers loaded between runs.
 
     With --check the conformance kit tries one class, installed or in this folder, and ends with exit code 1 when it
     breaks a promise.
@@ -35,9 +43,15 @@ def providers(
         raise ConfigError("--options belongs to --check module:Class")
     from sparkle_dagster.workspace import this_workspace
 
-    described = this_workspace().registry.describe()
+    registry = this_workspace().registry
+    if end_residents:
+        registry.residents.end(ENDING_SECONDS)
+    described, residents = registry.describe(), registry.residents.states()
     if json_output:
-        print_json([asdict(capability) for capability in described])
+        by_capability: dict[str, list[dict[str, Any]]] = {item.capability: [] for item in described}
+        for resident in residents:
+            by_capability.setdefault(resident.provider.partition("/")[0], []).append(asdict(resident))
+        print_json([asdict(item) | {"residents": by_capability[item.capability]} for item in described])
         return
     for capability in described:
         state = "enabled" if capability.enabled else "[yellow]turned off: the no-op runs[/]"
@@ -46,6 +60,8 @@ def providers(
         for provider in capability.providers:
             table.add_row(provider.name, provider.state, provider.licence, escape(provider.reason))
         console().print(table)
+    for resident in residents:
+        console().print(f"resident {resident.provider}   {_described(resident)}")
 
 
 def validate(json_output: bool = JsonOption) -> None:
@@ -110,7 +126,9 @@ def examine() -> list[dict[str, str]]:
             findings.append(check(workspace))
         except (SparkleError, OSError) as error:
             findings.append(_finding("blocked", what, str(error)))
-    return findings + [_capability(item) for item in workspace.registry.describe()]
+    findings += [_capability(item) for item in workspace.registry.describe()]
+    residents = workspace.registry.residents.states()
+    return findings + [_finding("passed", f"resident {item.provider}", _described(item)) for item in residents]
 
 
 def _presenter(workspace: Any) -> dict[str, str]:
@@ -164,6 +182,16 @@ def _capability(described: CapabilityReport) -> dict[str, str]:
     if not described.selected:
         return _finding("blocked", name, reasons)
     return _finding("passed", name, described.selected + (f" ({reasons})" if reasons else ""))
+
+
+def _described(resident: ResidentState) -> str:
+    """What a resident process does, and what it costs."""
+    state = "busy" if resident.is_busy else "idle"
+    seconds = max(time.time() - resident.since, 0)
+    runs = f"{resident.runs} run{'' if resident.runs == 1 else 's'}"
+    return (
+        f"{state} for {seconds:.0f} s, {runs}, {resident.memory_bytes / 2**20:.0f} MiB, process {resident.process_id}"
+    )
 
 
 def _finding(state: str, what: str, why: str) -> dict[str, str]:

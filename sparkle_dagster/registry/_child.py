@@ -1,10 +1,14 @@
-"""The worker: builds one provider, runs it once, has its output inspected, and answers. Runs below a supervisor."""
+"""The worker: builds one provider, runs it, has its output inspected, and answers. Runs below a supervisor.
+
+``work`` does so once; ``serve`` keeps the instance and goes on.
+"""
 
 import contextlib
 import faulthandler
 import json
 import logging
 import os
+import socket
 import sys
 import threading
 import time
@@ -15,13 +19,18 @@ from typing import Any, NoReturn
 
 from contracts.artifacts import ArtifactRef
 from contracts.context import ModelFile, ProviderContext
+from contracts.errors import NotApplicable, ProviderRejected
 from contracts.media import InspectionRequest, InspectionResult
 from sparkle_dagster.artifacts.local import LocalArtifactStore
 from sparkle_dagster.registry._judged_result import Inspect, RecordingArtifacts, judge
+from sparkle_dagster.registry._loaded_code import LoadedCode
 from sparkle_dagster.registry.artifact_refs import find_refs
 from sparkle_dagster.registry.discovery import AnyTask, load_class
-from sparkle_dagster.registry.wire import MAX_ANSWER_BYTES, AttemptOrder, ProviderSpec, error_message
+from sparkle_dagster.registry.wire import MAX_ANSWER_BYTES, AttemptOrder, Call, ProviderSpec, error_message
+from sparkle_dagster.settings import become_environment
 
+ORDER_NAME = "order.json"
+_CALL_BYTES = 64 * 1024
 _TRACE_CHARS = 4000
 _LOG_CHARS = 4000
 _LOG_RECORDS = 2000
@@ -78,18 +87,64 @@ def work(order_line: bytes, answers_fd: int, folder: Path) -> NoReturn:
     faulthandler.enable()
     channel = Channel(answers_fd)
     try:
-        channel.send(_run(AttemptOrder.model_validate_json(order_line), channel, folder))
+        channel.send(_run(AttemptOrder.model_validate_json(order_line), channel, folder, {}))
     except BaseException as error:  # noqa: BLE001 - whatever a provider does, it is an answer
-        channel.send(error_message(error, "".join(traceback.format_exception(error))[-_TRACE_CHARS:]))
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                stream.flush()
-        # Not a normal exit: threads and clean-up of native libraries must not undo an answer that was given.
-        os._exit(0)
+        channel.send(_error_message(error))
+    _leave()
 
 
-def _run(order: AttemptOrder, channel: Channel, folder: Path) -> dict[str, Any]:
+def serve(orders: socket.socket, code: LoadedCode) -> NoReturn:
+    """Run one order after the other with the same instance, for a resident; never returns.
+
+    To each call (with the caller's connection; the order is in the attempt's folder) the answer is ``changed``, or
+    ``fit``; then, told to go, it works, and says so when it has answered. An error that is not about the request ends
+    the process: what the instance is worth after it nobody knows.
+    """
+    faulthandler.enable()
+    home = Path.cwd()
+    kept: dict[str, AnyTask] = {}
+    while True:
+        data, fds, _, _ = socket.recv_fds(orders, _CALL_BYTES, 1)
+        if not fds:
+            os._exit(0)
+        orders.send(b"changed" if code.has_changed() else b"fit")
+        orders.recv(16)
+        call = Call.model_validate_json(data)
+        become_environment(call.environment)
+        channel = Channel(fds[0])
+        try:
+            order = AttemptOrder.model_validate_json((call.folder / ORDER_NAME).read_bytes())
+            channel.send(_run(order, channel, call.folder, kept))
+        except (ProviderRejected, NotApplicable) as error:
+            channel.send(_error_message(error))
+        except BaseException as error:  # noqa: BLE001 - as above
+            channel.send(_error_message(error))
+            _leave()
+        os.chdir(home)
+        _flush()
+        os.close(fds[0])
+        code.note()
+        orders.send(b"!")
+
+
+def _error_message(error: BaseException) -> dict[str, Any]:
+    return error_message(error, "".join(traceback.format_exception(error))[-_TRACE_CHARS:])
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+
+
+def _leave() -> NoReturn:
+    """Not a normal exit: threads and clean-up of native libraries must not undo an answer that was given."""
+    _flush()
+    os._exit(0)
+
+
+def _run(order: AttemptOrder, channel: Channel, folder: Path, kept: dict[str, AnyTask]) -> dict[str, Any]:
+    """Args: kept: the provider by its target, if it was built before; it is put there."""
     provider_class: type[AnyTask] = load_class(order.provider.target)
     request = provider_class.request_type.parse(order.request)
     store = LocalArtifactStore(order.store_root, order.workspace)
@@ -102,7 +157,11 @@ def _run(order: AttemptOrder, channel: Channel, folder: Path) -> dict[str, Any]:
         models={name: ModelFile(model.path, model.sha256, model.licence) for name, model in order.models.items()},
     )
     os.chdir(context.temp_dir)
-    answer: object = _built(order.provider, context).run(request)
+    if order.provider.target not in kept:
+        kept[order.provider.target] = _built(order.provider, context)
+    provider = kept[order.provider.target]
+    provider.context = context
+    answer: object = provider.run(request)
     inspect = _inspector(order.inspector, store, context, folder) if order.inspector else None
     result, found = judge(answer, provider_class.result_type, request, order.provider.name, artifacts, inspect)
     inspections = {digest: inspection.model_dump(mode="json") for digest, inspection in found.items()}
@@ -142,7 +201,7 @@ def _logger(spec: ProviderSpec, channel: Channel) -> logging.Logger:
     logger = logging.getLogger(f"sparkle.provider.{spec.capability}.{spec.name}")
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    logger.addHandler(ChannelLogHandler(channel))
+    logger.handlers = [ChannelLogHandler(channel)]
     return logger
 
 

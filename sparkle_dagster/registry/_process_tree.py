@@ -10,7 +10,7 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -28,8 +28,8 @@ def signal_when_parent_ends(number: signal.Signals) -> None:
     _prctl(_PR_SET_PDEATHSIG, number)
 
 
-def descendants(root: int) -> set[int]:
-    """Ids of all processes below ``root``, zombies included."""
+def descendants(root: int, keep: Collection[int] = ()) -> set[int]:
+    """Ids of all processes below ``root``, zombies included; without ``keep`` and what is below them."""
     children: dict[int, list[int]] = {}
     for pid, parent in _parents():
         children.setdefault(parent, []).append(pid)
@@ -37,16 +37,20 @@ def descendants(root: int) -> set[int]:
     waiting = [root]
     while waiting:
         for child in children.get(waiting.pop(), ()):
-            if child not in found:
+            if child not in found and child not in keep:
                 found.add(child)
                 waiting.append(child)
     return found
 
 
-def kill_descendants(reap: Callable[[], None], limit_seconds: float) -> set[int]:
-    """SIGKILL everything below this process until nothing is left; returns what could not be killed in time."""
+def kill_descendants(reap: Callable[[], None], limit_seconds: float, keep: Collection[int] = ()) -> set[int]:
+    """SIGKILL everything below this process until nothing is left; returns what could not be killed in time.
+
+    Args:
+        keep: processes that go on, with all that is below them.
+    """
     deadline = time.monotonic() + limit_seconds
-    while left := descendants(os.getpid()):
+    while left := descendants(os.getpid(), keep):
         if time.monotonic() > deadline:
             return left
         _kill(left)
@@ -61,6 +65,16 @@ def kill_marked(marker: str, limit_seconds: float) -> None:
     while (left := set(_marked(marker.encode()))) and time.monotonic() < deadline:
         _kill(left)
         time.sleep(_PAUSE_SECONDS)
+
+
+def memory_bytes(root: int) -> int:
+    """What a process and all below it hold; pages that they share are counted once."""
+    total = 0
+    for pid in (root, *descendants(root)):
+        with contextlib.suppress(OSError, StopIteration):
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            total += 1024 * int(next(line for line in lines if line.startswith("Pss:")).split()[1])
+    return total
 
 
 def _marked(marker: bytes) -> Iterator[int]:

@@ -87,7 +87,13 @@ class ProviderCandidate:
 
     @property
     def spec(self) -> ProviderSpec:
-        return ProviderSpec(capability=self.capability, name=self.name, target=self.target, options=dict(self.written))
+        return ProviderSpec(
+            capability=self.capability,
+            name=self.name,
+            target=self.target,
+            options=dict(self.written),
+            warm=self.provider.warm if self.provider else False,
+        )
 
 
 class ProviderCatalog:

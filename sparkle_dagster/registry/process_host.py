@@ -1,17 +1,16 @@
 """Running one attempt of a provider in a process of its own. Not here: which provider, and what follows a failure.
 
-``run_attempt`` starts a supervisor, which forks the worker, and returns when the whole tree is gone: after an answer,
-at the deadline, or because the caller is being interrupted. The attempt's folder is removed in every case.
+``run_attempt`` has a supervisor fork the worker, and returns when the whole tree is gone: after an answer, at the
+deadline, or because the caller is being interrupted. A *warm* provider is asked in its resident process, which stays
+after an answer and ends in the other cases. The attempt's folder is removed in every case.
 """
 
 import contextlib
-import json
 import logging
 import shutil
 import signal
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +18,20 @@ from typing import Any, Protocol
 
 from contracts.errors import ProviderCrashed, ProviderTimeout, SparkleError
 from contracts.events import Usage
-from sparkle_dagster.registry._supervisor import LOG_NAME
-from sparkle_dagster.registry.supervised_tree import SUPERVISOR_LOG_NAME, SupervisedTree
-from sparkle_dagster.registry.wire import AttemptOrder, error_from
+from sparkle_dagster.registry._bounded_log import LOG_NAME
+from sparkle_dagster.registry.fork_server import fork_server
+from sparkle_dagster.registry.residents import Residents
+from sparkle_dagster.registry.supervised_tree import NotServed, SupervisedTree
+from sparkle_dagster.registry.wire import ATTEMPT_VARIABLE, AttemptOrder, Call, error_from
+from sparkle_dagster.settings import provider_environment
 
 Message = dict[str, Any]
 
 _LOG_SHOWN_BYTES = 8192
 _LAST_WORDS_CHARS = 300
+_START_SECONDS = 60.0
+_RESIDENT_TRIES = 5
+"""One is refused where its code has changed since it was loaded, or it was just about to end."""
 
 
 class OnProgress(Protocol):
@@ -51,25 +56,33 @@ class Listeners:
     stop: threading.Event | None
 
 
-def run_attempt(order: AttemptOrder, *, scratch: Path, timeout_seconds: float, listeners: Listeners) -> Answer:
+@dataclass(frozen=True)
+class Place:
+    """Where attempts of a workspace run."""
+
+    scratch: Path
+    """Below it each attempt gets its own folder."""
+    residents: Residents
+
+
+def run_attempt(order: AttemptOrder, *, place: Place, timeout_seconds: float, listeners: Listeners) -> Answer:
     """Run a provider once.
 
     Args:
-        scratch: folder below which the attempt gets its own, removed afterwards.
+        timeout_seconds: counts from when the work starts; a resident may have others to serve before.
 
     Raises:
         SparkleError: as the provider raised it; with the attribute ``usage``.
         ProviderTimeout, ProviderCrashed, ProviderFailed: it did not answer, or not as it must.
         AttemptStopped: ``listeners.stop`` was set.
     """
-    scratch.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="", dir=scratch))
+    place.scratch.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="", dir=place.scratch))
     try:
-        tree = SupervisedTree(folder, order.model_dump_json().encode() + b"\n", time.monotonic() + timeout_seconds)
-        try:
-            messages = _listen(tree, listeners)
-        finally:
-            tree.close()
+        if order.provider.warm:
+            messages = _ask_resident(order, folder, timeout_seconds, place.residents, listeners)
+        else:
+            messages = _ask_once(order, folder, timeout_seconds, listeners)
         if left := messages.get("end", {}).get("left"):
             listeners.logger.warning("%s: %d of its processes could not be killed", _name(order), left)
         log = _log_tail(folder)
@@ -80,11 +93,46 @@ def run_attempt(order: AttemptOrder, *, scratch: Path, timeout_seconds: float, l
         _remove(folder)
 
 
+def _ask_once(order: AttemptOrder, folder: Path, timeout_seconds: float, listeners: Listeners) -> dict[str, Message]:
+    """By a process that is there for this attempt only."""
+    call = _call(order, folder, timeout_seconds, {**provider_environment(), ATTEMPT_VARIABLE: str(folder)})
+    tree = SupervisedTree(fork_server.connect(), call, timeout_seconds, _START_SECONDS)
+    try:
+        return _listen(tree, listeners)
+    except NotServed:
+        return {}
+    finally:
+        tree.close()
+
+
+def _ask_resident(
+    order: AttemptOrder, folder: Path, timeout_seconds: float, residents: Residents, listeners: Listeners
+) -> dict[str, Message]:
+    """By the process that keeps this provider's instance; it is started where none runs."""
+    environment = provider_environment()
+    for _ in range(_RESIDENT_TRIES):
+        resident = residents.of(order, environment)
+        call = _call(order, folder, timeout_seconds, environment)
+        connection = resident.connect(listeners.stop or threading.Event())
+        tree = SupervisedTree(connection, call, timeout_seconds, None)
+        try:
+            return _listen(tree, listeners)
+        except NotServed:
+            continue
+        finally:
+            tree.close()
+    raise ProviderCrashed(f"{_name(order)}: its resident process ended {_RESIDENT_TRIES} times before it began to work")
+
+
+def _call(order: AttemptOrder, folder: Path, timeout_seconds: float, environment: dict[str, str]) -> bytes:
+    call = Call(folder=folder, timeout_seconds=timeout_seconds, environment={**environment, "TMPDIR": str(folder)})
+    return call.model_dump_json().encode() + b"\n" + order.model_dump_json().encode() + b"\n"
+
+
 def _listen(tree: SupervisedTree, listeners: Listeners) -> dict[str, Message]:
     """Hand on progress and log records; the last ``result``, ``error`` and ``end`` by their kind."""
     kept: dict[str, Message] = {}
-    for line in tree.lines(listeners.stop):
-        message = _message(line)
+    for message in tree.messages(listeners.stop):
         match message.get("kind"):
             case "progress":
                 if listeners.on_progress is not None:
@@ -96,15 +144,6 @@ def _listen(tree: SupervisedTree, listeners: Listeners) -> dict[str, Message]:
             case _:
                 pass
     return kept
-
-
-def _message(line: bytes) -> Message:
-    """A line's object; empty for half a line, which a killed worker may leave."""
-    with contextlib.suppress(ValueError):
-        document: object = json.loads(line)
-        if isinstance(document, dict):
-            return document
-    return {}
 
 
 def _answer(messages: dict[str, Message], order: AttemptOrder, timeout_seconds: float, log: str) -> Answer:
@@ -133,6 +172,10 @@ def _error(messages: dict[str, Message], name: str, timeout_seconds: float, log:
         return ProviderTimeout(f"{name}: expected an answer within {timeout_seconds:g} s, got none; it was killed")
     if end["signal"] == signal.SIGXCPU:
         return ProviderCrashed(f"{name}: expected less processor time than it is allowed, got more; it was ended")
+    if end["reason"] == "stopped":
+        return ProviderCrashed(
+            f"{name}: its processes were killed with the process that started them{_last_words(log)}"
+        )
     if end["signal"]:
         found = signal.Signals(end["signal"]).name
         memory = "; if nobody killed it, the machine ran out of memory" if end["signal"] == signal.SIGKILL else ""
@@ -146,12 +189,9 @@ def _last_words(log: str) -> str:
 
 
 def _log_tail(folder: Path) -> str:
-    tails: list[str] = []
-    for name in (SUPERVISOR_LOG_NAME, LOG_NAME):
-        with contextlib.suppress(FileNotFoundError):
-            data = (folder / name).read_bytes()
-            tails.append(data[-_LOG_SHOWN_BYTES:].decode(errors="replace"))
-    return "".join(tails).strip()
+    with contextlib.suppress(FileNotFoundError):
+        return (folder / LOG_NAME).read_bytes()[-_LOG_SHOWN_BYTES:].decode(errors="replace").strip()
+    return ""
 
 
 def _name(order: AttemptOrder) -> str:

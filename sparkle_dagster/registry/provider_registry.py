@@ -26,7 +26,9 @@ from sparkle_dagster.registry.candidates import NO_OP, ProviderCandidate, Provid
 from sparkle_dagster.registry.config import RegistryConfig, load_config
 from sparkle_dagster.registry.discovery import AnyTask, registered_tasks
 from sparkle_dagster.registry.layers import Origin, among
+from sparkle_dagster.registry.process_host import Place
 from sparkle_dagster.registry.report import CapabilityReport, report_capability
+from sparkle_dagster.registry.residents import Residents
 from sparkle_dagster.registry.resolved_task import Resolution, ResolvedTask, resolved_task
 from sparkle_dagster.registry.stores import open_store
 from sparkle_dagster.registry.wire import ModelSpec, ProviderSpec
@@ -92,6 +94,11 @@ class ProviderRegistry:
     def explain(self, path: str | ValuePath) -> Origin:
         """The file and line that set a value, such as ``lipsync.enabled``."""
         return self.config.explain(path)
+
+    @property
+    def residents(self) -> Residents:
+        """The processes that keep the instances of warm providers."""
+        return Residents(self.project_settings.home, self.settings.warm.idle_s)
 
     def store(self) -> ArtifactStore:
         """This workspace's artifacts."""
@@ -212,7 +219,7 @@ class ProviderRegistry:
             inspector=None if capability == INSPECTION else self._inspector(),
             store=self.store(),
             models=self.models,
-            scratch=self.project_settings.home / "scratch",
+            place=Place(self.project_settings.home / "scratch", self.residents),
         )
 
     def _inspector(self) -> ProviderSpec:

@@ -18,7 +18,7 @@ from sparkle_dagster.registry.artifact_refs import find_refs
 from sparkle_dagster.registry.attempts import AttemptPolicy, Inspections, Outcome, run_candidates
 from sparkle_dagster.registry.candidates import ProviderCandidate
 from sparkle_dagster.registry.discovery import AnyTask
-from sparkle_dagster.registry.process_host import Answer, Listeners, OnProgress, run_attempt
+from sparkle_dagster.registry.process_host import Answer, Listeners, OnProgress, Place, run_attempt
 from sparkle_dagster.registry.wire import AttemptOrder, ModelSpec, ProviderSpec
 
 
@@ -33,7 +33,7 @@ class Resolution:
     inspector: ProviderSpec | None
     store: ArtifactStore
     models: dict[str, ModelSpec]
-    scratch: Path
+    place: Place
 
 
 class ResolvedTask(Task[Any, Any]):
@@ -92,7 +92,7 @@ class ResolvedTask(Task[Any, Any]):
             resolution.store.stage(find_refs(request))  # a provider's process reads and writes files of this machine
             answer = run_attempt(
                 self._order(candidate, document),
-                scratch=resolution.scratch,
+                place=resolution.place,
                 timeout_seconds=resolution.timeout_seconds,
                 listeners=listeners,
             )

@@ -1,30 +1,25 @@
-"""A supervisor and all the processes below it, as seen from the platform: order in, lines out, and an end.
+"""A supervisor and all the processes below it, as seen from the platform: call in, messages out, and an end.
 
-Not here: what the lines mean.
+Not here: what the messages mean.
 """
 
 import contextlib
+import json
 import os
 import select
-import subprocess
-import sys
+import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 from contracts.errors import ProviderFailed
 from sparkle_dagster.registry._process_tree import kill_marked
-from sparkle_dagster.registry.wire import MAX_ANSWER_BYTES
-from sparkle_dagster.settings import provider_environment
+from sparkle_dagster.registry.wire import ATTEMPT_VARIABLE, MAX_ANSWER_BYTES
 
-SUPERVISOR_LOG_NAME = "supervisor.log"
-ATTEMPT_VARIABLE = "SPARKLE_ATTEMPT"
-"""Marks every process of an attempt; holds the attempt's folder."""
-
-_SUPERVISOR_MODULE = "sparkle_dagster.registry._supervisor"
 _POLL_SECONDS = 0.2
-_SUPERVISOR_GRACE_SECONDS = 15.0
+_GRACE_SECONDS = 15.0
 _CHUNK_BYTES = 64 * 1024
 
 
@@ -32,103 +27,132 @@ class AttemptStopped(BaseException):
     """The caller asked to stop. Not an error of the provider."""
 
 
+class NotServed(Exception):
+    """The supervisor ended before it took the call."""
+
+
 class SupervisedTree:
-    """The supervisor and all below it, as seen from the platform."""
+    """One attempt's processes.
 
-    def __init__(self, folder: Path, order: bytes, deadline: float) -> None:
-        self._marker = f"{ATTEMPT_VARIABLE}={folder}"
-        self._order = order
-        self._backstop = deadline + _SUPERVISOR_GRACE_SECONDS
-        self._answers_fd, answers_end = os.pipe()
-        os.set_blocking(self._answers_fd, False)
-        command = [sys.executable, "-P", "-m", _SUPERVISOR_MODULE, str(answers_end), repr(deadline), str(folder)]
-        try:
-            with (folder / SUPERVISOR_LOG_NAME).open("wb") as log:
-                self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                    command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
-                    stderr=log,
-                    pass_fds=(answers_end,),
-                    env=_environment(folder),
-                    cwd=folder,
-                    start_new_session=True,  # the terminal's Ctrl-C is for the platform, which then ends the tree
-                )
-        except BaseException:
-            os.close(self._answers_fd)
-            raise
-        finally:
-            os.close(answers_end)
+    Args:
+        connection: to the supervisor; owned from now on.
+        call: what is sent to it, ending with a newline.
+        start_seconds: within which it must begin; None where others may be served before.
+    """
 
-    def lines(self, stop: threading.Event | None) -> Iterator[bytes]:
-        """Lines of the answers until the tree has ended. Raises: ProviderFailed: one is too long; AttemptStopped."""
-        pending = bytearray()
-        for chunk in self._chunks(stop):
-            *ends, rest = chunk.split(b"\n")
-            for end in ends:
-                yield bytes(pending + end)
-                pending.clear()
-            pending += rest
-            if len(pending) > MAX_ANSWER_BYTES:
-                raise ProviderFailed(f"expected an answer of at most {MAX_ANSWER_BYTES} bytes, got more")
+    def __init__(
+        self, connection: socket.socket, call: bytes, timeout_seconds: float, start_seconds: float | None
+    ) -> None:
+        self._connection = connection
+        self._connection.setblocking(False)
+        self._call = memoryview(call)
+        self._timeout_seconds = timeout_seconds
+        self._marker = ""
+        self._backstop = time.monotonic() + start_seconds if start_seconds is not None else float("inf")
+        self._process_fd = -1
+        self._pending = bytearray()
+        self._has_ended = False
+
+    def messages(self, stop: threading.Event | None) -> Iterator[dict[str, Any]]:
+        """What comes, up to the end.
+
+        Raises:
+            NotServed: the supervisor ended before it began.
+            ProviderFailed: a message is too long.
+            AttemptStopped: ``stop`` was set.
+        """
+        for line in self._lines(stop):
+            message = _message(line)
+            if message.get("kind") == "started" and not self._marker:
+                self._marker = f"{ATTEMPT_VARIABLE}={message['marker']}"
+                self._backstop = time.monotonic() + self._timeout_seconds + _GRACE_SECONDS
+            self._has_ended = message.get("kind") == "end"
+            yield message
+            if self._has_ended:
+                return
+        if self._process_fd < 0:
+            raise NotServed
 
     def close(self) -> None:
         """End whatever is left, and wait for it."""
-        stdin = self._process.stdin
-        if stdin is not None:
+        if not self._has_ended:
             with contextlib.suppress(OSError):
-                stdin.close()
-        if not self._has_ended_within(_SUPERVISOR_GRACE_SECONDS):
-            self._process.kill()
-            self._process.wait()
-        if self._process.returncode != 0:
-            kill_marked(self._marker, _SUPERVISOR_GRACE_SECONDS)
-        os.close(self._answers_fd)
+                self._connection.shutdown(socket.SHUT_WR)
+            self._backstop = time.monotonic() + _GRACE_SECONDS
+            with contextlib.suppress(NotServed, ProviderFailed):
+                for _ in self.messages(None):
+                    pass
+        self._connection.close()
+        if not self._has_ended and self._marker:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._process_fd, signal.SIGKILL)
+            kill_marked(self._marker, _GRACE_SECONDS)
+        if self._process_fd >= 0:
+            os.close(self._process_fd)
+
+    def _lines(self, stop: threading.Event | None) -> Iterator[bytes]:
+        for chunk in self._chunks(stop):
+            *ends, rest = chunk.split(b"\n")
+            for end in ends:
+                line = bytes(self._pending + end)
+                self._pending.clear()
+                yield line
+            self._pending += rest
+            if len(self._pending) > MAX_ANSWER_BYTES:
+                self._pending.clear()
+                raise ProviderFailed(f"expected an answer of at most {MAX_ANSWER_BYTES} bytes, got more")
 
     def _chunks(self, stop: threading.Event | None) -> Iterator[bytes]:
-        order = memoryview(self._order)
-        order_fd = self._process.stdin.fileno() if self._process.stdin else -1
-        os.set_blocking(order_fd, False)
         poll = select.poll()
-        poll.register(self._answers_fd, select.POLLIN)
-        poll.register(order_fd, select.POLLOUT)
-        while True:
+        poll.register(self._connection, select.POLLIN | (select.POLLOUT if self._call else 0))
+        while time.monotonic() < self._backstop:  # later the supervisor should have ended it long ago
             if stop is not None and stop.is_set():
                 raise AttemptStopped
-            if time.monotonic() > self._backstop:  # the supervisor should have ended it long ago
-                return
-            has_ended = self._process.poll() is not None
-            ready = dict(poll.poll(0 if has_ended else _POLL_SECONDS * 1000))
-            if order_fd in ready:
-                order = order[_written(order_fd, order) :]
-                if not order:
-                    poll.unregister(order_fd)
-            if self._answers_fd in ready:
-                chunk = os.read(self._answers_fd, _CHUNK_BYTES)
+            supervisor_has_ended = self._supervisor_has_ended()
+            ready = dict(poll.poll(0 if supervisor_has_ended else _POLL_SECONDS * 1000)).get(
+                self._connection.fileno(), 0
+            )
+            if ready & select.POLLOUT:
+                self._call = self._call[self._sent() :]
+                if not self._call:
+                    poll.modify(self._connection, select.POLLIN)
+            if ready & (select.POLLIN | select.POLLHUP | select.POLLERR):
+                chunk = self._received()
                 if not chunk:
                     return
                 yield chunk
-            elif has_ended:
+            elif supervisor_has_ended:
                 return
 
-    def _has_ended_within(self, seconds: float) -> bool:
+    def _sent(self) -> int:
+        """Bytes that went out; all of them where nobody reads any more."""
         try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+            return self._connection.send(self._call)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return len(self._call)
+
+    def _received(self) -> bytes:
+        try:
+            data, fds, _, _ = socket.recv_fds(self._connection, _CHUNK_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
+        except OSError:  # it was not ready to take the call and is gone
+            return b""
+        for fd in fds:
+            if self._process_fd < 0:
+                self._process_fd = fd  # the supervisor's: it speaks first
+            else:
+                os.close(fd)
+        return data
+
+    def _supervisor_has_ended(self) -> bool:
+        return self._process_fd >= 0 and bool(select.select([self._process_fd], [], [], 0)[0])
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    own = {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1", ATTEMPT_VARIABLE: str(folder)}
-    return {**provider_environment(), **own}
-
-
-def _written(fd: int, data: memoryview) -> int:
-    """Bytes that went out; all of them where nobody reads any more."""
-    try:
-        return os.write(fd, data)
-    except BlockingIOError:
-        return 0
-    except BrokenPipeError:
-        return len(data)
+def _message(line: bytes) -> dict[str, Any]:
+    """A line's object; empty for half a line, which a killed worker may leave."""
+    with contextlib.suppress(ValueError):
+        document: object = json.loads(line)
+        if isinstance(document, dict):
+            return document
+    return {}

@@ -1,4 +1,12 @@
-"""What passes between the platform and a provider's process: one order in, JSON lines out."""
+"""What passes between the platform and a provider's process: a call and an order in, JSON lines out.
+
+The connection is a stream socket. The platform writes ``Call`` and ``AttemptOrder``, a line each, and then only keeps
+it open: its end means that the platform is gone or wants to stop. Whoever supervises the provider answers with
+``{"kind": "started", "marker": ...}`` and a descriptor of its process; then come the provider's ``progress``, ``log``
+and ``result`` or ``error``; the last line is the supervisor's ``{"kind": "end", "reason": "ended|timeout|stopped",
+"exit_code": 0, "signal": 0, "left": 0, "cpu_s": 1.5, "peak_memory_mb": 210.0}``: nothing of the attempt runs any more,
+or ``left`` that cannot be killed.
+"""
 
 import inspect
 from pathlib import Path
@@ -9,6 +17,9 @@ from pydantic import Field
 from contracts import errors
 from contracts.base import Model
 from contracts.errors import ProviderFailed, SparkleError
+
+ATTEMPT_VARIABLE = "SPARKLE_ATTEMPT"
+"""Marks every process of an attempt that was not merely forked, so that it is found when its supervisor was lost."""
 
 MAX_ANSWER_BYTES = 32 * 2**20
 """Of one line; a result is small JSON, media travels as artifacts."""
@@ -25,12 +36,21 @@ class ProviderSpec(Model):
     name: str
     target: str = Field(description="module:Class")
     options: dict[str, Any]
+    warm: bool = Field(default=False, description="Served by a resident process that keeps the instance.")
 
 
 class ModelSpec(Model):
     path: Path
     sha256: str | None
     licence: str
+
+
+class Call(Model):
+    """The circumstances of one attempt, for its supervisor."""
+
+    folder: Path = Field(description="The attempt's own; the platform removes it, or the supervisor when that is gone.")
+    timeout_seconds: float = Field(description="Counts from when the work starts.")
+    environment: dict[str, str]
 
 
 class AttemptOrder(Model):

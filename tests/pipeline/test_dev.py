@@ -1,6 +1,7 @@
 """`sparkle dev` as people use it: files dropped in the inbox, one stage launched from the UI's own API."""
 
 import json
+import logging
 import shutil
 import socket
 import subprocess
@@ -15,9 +16,16 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from contracts.lipsync import LipSyncRequest
+from sparkle_dagster.artifacts.local import LocalArtifactStore
+from sparkle_dagster.registry.process_host import Listeners, Place, run_attempt
+from sparkle_dagster.registry.residents import Residents
+from sparkle_dagster.registry.wire import AttemptOrder, ProviderSpec
+from tests.faults.processes import is_running
 from tests.project import Project, make_project
 
 PATIENCE_SECONDS = 300
+NO_OP = "providers.lipsync.noop:NoOpLipSyncProvider"
 
 LAUNCH = """
 mutation Launch($params: ExecutionParams!) {
@@ -98,11 +106,33 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     try:
         found = Dev(project, port)
         found.wait("the inbox exists", found.inbox.is_dir)
+        residents = Residents(project.home, idle_seconds=3600)
+        _use_resident(project, residents)
+        (resident,) = residents.states()
         yield found
     finally:
         process.terminate()
         process.wait(timeout=60)
         log.close()
+    assert residents.states() == []
+    assert not is_running(resident.process_id)
+
+
+def _use_resident(project: Project, residents: Residents) -> None:
+    """Run a warm provider once; the process that keeps it is to end with `sparkle dev`."""
+    store = LocalArtifactStore(project.home / "other_store")
+    spec = ProviderSpec(capability="lipsync", name="noop", target=NO_OP, options={}, warm=True)
+    still = store.put(project.root / "samples/presenter.png", "image/png")
+    voice = store.put(project.root / "samples/voice_short.wav", "audio/wav")
+    order = AttemptOrder(
+        provider=spec,
+        inspector=None,
+        request=LipSyncRequest(audio_track=voice, video_stub=still).model_dump(mode="json"),
+        store_root=project.home / "other_store",
+        workspace="main",
+    )
+    place = Place(project.home / "scratch", residents)
+    run_attempt(order, place=place, timeout_seconds=60, listeners=Listeners(None, logging.getLogger("test"), None))
 
 
 def _launched_assets(dev: Dev, run: dg.DagsterRun) -> list[str]:

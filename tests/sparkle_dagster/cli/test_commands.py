@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from tests.faults.processes import is_running
 from tests.project import Project, make_project
 
 KEY = "voice-0123456789abcdef"
@@ -70,6 +71,26 @@ def test_unknown_production_is_a_readable_error(project: Project) -> None:
     assert KEY in answer["message"]
     assert "sparkle status" in answer["message"]
     assert failure(project, "cancel", KEY)["error"] == "ConfigError"
+
+
+def test_resident_provider_is_shown_and_ended(project: Project) -> None:
+    (project.root / "kept.py").write_text(
+        "from providers.lipsync.noop import NoOpLipSyncProvider\nclass Kept(NoOpLipSyncProvider):\n    warm = True\n"
+    )
+    project.edit("configs/tool_registry.yaml", "providers: [wav2lip, mouth_warp]", "providers: [kept]")
+    project.edit("configs/tool_registry.yaml", "    mouth_warp: {", '    kept: {use: "kept:Kept"}\n    mouth_warp: {')
+    for other in ("script", "video", "qa"):
+        project.edit("configs/tool_registry.yaml", f"{other}: {{enabled: true", f"{other}: {{enabled: false")
+    project.sparkle("run", project.root / "samples/voice_short.wav")
+    (lipsync,) = [item for item in project.sparkle("providers") if item["capability"] == "lipsync"]
+    (resident,) = lipsync["residents"]
+    assert (resident["provider"], resident["runs"], resident["is_busy"]) == ("lipsync/kept", 1, False)
+    (shown,) = [item for item in project.sparkle("doctor") if item["what"] == "resident lipsync/kept"]
+    assert shown["why"].endswith(f"process {resident['process_id']}")
+    ended = project.command("providers", "--end-residents")
+    assert ended.returncode == 0, ended.stderr
+    assert "resident" not in ended.stdout
+    assert not is_running(resident["process_id"])
 
 
 def test_wrong_usage_is_a_document_too(project: Project) -> None:

@@ -279,3 +279,59 @@ class NeedsASecret(HandsOn):
 
 class OnGpu(HandsOn):
     lane = "gpu"
+
+
+class StaysLoaded(LipSyncTask):
+    """Warm: reads its weights when it is built, a line of ``count_file`` each time. A request's metadata says how it
+    ends."""
+
+    warm = True
+
+    class Options(ProviderOptions):
+        count_file: str
+        marker: str = ""
+        name: str = ""
+
+    def __init__(self, options: Any, context: Any) -> None:
+        super().__init__(options, context)
+        self.weights = b"\1" * (64 * 2**20)
+        self.runs = 0
+        with Path(options.count_file).open("a") as stream:
+            stream.write(f"{os.getpid()}\n")
+
+    def run(self, request: LipSyncRequest) -> LipSyncResult:
+        self.runs += 1
+        match request.metadata.get("how"):
+            case "hangs":
+                stubborn = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+                subprocess.Popen([sys.executable, "-c", stubborn, self.options.marker], start_new_session=True)
+                self.context.progress(1, 2, "hanging")
+                time.sleep(600)
+            case "waits":
+                self.context.progress(1, 2, "waiting")
+                while not Path(str(request.metadata["until"])).exists():
+                    time.sleep(0.02)
+            case "segfault":
+                ctypes.string_at(0)
+            case "memory":
+                raise MemoryError
+            case "bug":
+                raise ZeroDivisionError("a very ordinary bug")
+            case "rejects":
+                raise ProviderRejected("no voice in the recording")
+            case "loses its supervisor":
+                subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", self.options.marker])
+                os.kill(os.getppid(), signal.SIGKILL)
+                time.sleep(600)
+            case _:
+                pass
+        print("to standard output")
+        self.context.progress(2, 2, "all")
+        (self.context.temp_dir / "left.txt").write_text("left behind")
+        notes = (
+            str(self.runs),
+            str(os.getpid()),
+            str(self.context.temp_dir),
+            ",".join(path.name for path in Path().iterdir()),
+        )
+        return LipSyncResult(aligned_video=request.video_stub, audio_track=request.audio_track, notes=notes)

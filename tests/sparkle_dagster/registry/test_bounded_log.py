@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sparkle_dagster.registry._supervisor import LOG_HEAD_BYTES, LOG_TAIL_BYTES, BoundedLog
+from sparkle_dagster.registry._bounded_log import LOG_HEAD_BYTES, LOG_TAIL_BYTES, BoundedLog
 
 
 def written(path: Path, *chunks: bytes) -> bytes:
