@@ -3,9 +3,12 @@
 ``Previews`` rides along with a survey, so that a file is decoded once; the functions below do one preview each.
 """
 
+import contextlib
 import io
 from pathlib import Path
 
+import av
+import av.error
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
@@ -13,7 +16,9 @@ from PIL import Image, ImageDraw, ImageFont
 from contracts.artifacts import MediaInfo
 from contracts.errors import ProviderRejected
 from providers._media.audio import read_audio_blocks
-from providers._media.opening import sniff
+from providers._media.bgr import BgrConverter
+from providers._media.decode import Tally, decoded_video, video_stream
+from providers._media.opening import open_media, sniff
 from providers._media.picture_geometry import fitted
 from providers._media.sampling import EnvelopeSampler, FrameSampler, SampledFrame
 from providers._media.stills import read_picture
@@ -63,6 +68,9 @@ def poster_jpeg(path: Path) -> bytes:
     """
     if sniff(path) == "picture":
         return picture_poster_jpeg(path)
+    glimpse = _glimpse(path)
+    if glimpse is not None and glimpse.mean() >= _DARK_LEVEL:
+        return jpeg(glimpse)
     return _needed(_video_previews(path, 6, 3).poster(), "a picture or a video")
 
 
@@ -103,6 +111,17 @@ def inspected(path: Path) -> tuple[MediaInfo, Previews]:
     """Facts and previews from one decode."""
     previews = Previews()
     return survey(path, previews.visitors), previews
+
+
+def _glimpse(path: Path) -> Bgr | None:
+    """The frame that can be decoded by itself next before a third of a video; None where none is found by seeking."""
+    with open_media(path) as container, contextlib.suppress(av.error.FFmpegError, OSError):
+        stream = video_stream(container)
+        if stream is not None and container.duration:
+            container.seek(container.duration // 3)
+            frame = next(decoded_video(container, stream, tally=Tally()), None)
+            return None if frame is None else BgrConverter(stream, POSTER_LONG_SIDE)(frame)
+    return None
 
 
 def _video_previews(path: Path, columns: int, rows: int) -> Previews:
