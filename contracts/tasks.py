@@ -44,7 +44,9 @@ class Task(ABC, Generic[Request, Result]):
     Class facts of a provider: ``version`` is part of the provenance (bump it when outputs change), ``lane`` is where
     it wants to run, ``deterministic`` says that equal requests give equal bytes, ``warm`` that the instance is worth
     keeping from run to run: a resident process then calls ``run`` again and again, with ``self.context`` renewed before
-    each; what was loaded stays on ``self``, and nothing of an earlier context may.
+    each; what was loaded stays on ``self``, and nothing of an earlier context may. ``preload`` names modules that every
+    run imports: they are loaded once per run of the pipeline and attempts are forked after it, so nothing that starts
+    threads of its own or touches a GPU.
     """
 
     capability: ClassVar[str]
@@ -55,6 +57,7 @@ class Task(ABC, Generic[Request, Result]):
     lane: ClassVar[Literal["cpu", "gpu"]] = "cpu"
     deterministic: ClassVar[bool] = True
     warm: ClassVar[bool] = False
+    preload: ClassVar[tuple[str, ...]] = ()
 
     class Options(ProviderOptions):
         """No options."""

@@ -14,6 +14,8 @@ from contracts.tasks import LipSyncTask
 class MouthWarpProvider(LipSyncTask):
     """A photo or a frontal video and a voice in, a face that speaks out."""
 
+    preload = ("providers.lipsync._mouth_animate",)
+
     class Options(LipSyncTask.Options):
         lead_ms: float = Field(default=30.0, ge=-200, le=200, description="How far the lips run ahead of the sound.")
         blinks: bool = Field(default=True, description="A photo blinks where its eyes are seen open.")

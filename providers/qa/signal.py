@@ -16,6 +16,7 @@ class SignalQAProvider(QAReviewTask):
     """Signal processing only: no weights, no opinion on beauty; equal files give equal reports."""
 
     checks = frozenset(KINDS)
+    preload = ("providers.qa._signal_review",)
 
     class Options(QAReviewTask.Options):
         analysis_long_side: int = Field(

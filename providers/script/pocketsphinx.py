@@ -8,6 +8,8 @@ from contracts.tasks import ProviderOptions, ScriptGenerationTask
 class PocketsphinxProvider(ScriptGenerationTask):
     """Recognises English without a transcript; one word in four or five is wrong, and all are marked unsure."""
 
+    preload = ("providers.script._recognised_script",)
+
     @classmethod
     def not_applicable(cls, options: ProviderOptions, request: TaskRequest) -> str | None:
         language = request.language if isinstance(request, ScriptGenerationRequest) else "en"

@@ -16,6 +16,8 @@ class TranscriptProvider(ScriptGenerationTask):
     kept with estimated times (or its cues' times), the phones are heard by ear, and the result is ``degraded``.
     """
 
+    preload = ("providers.script._transcript_script",)
+
     class Options(ScriptGenerationTask.Options):
         min_confidence: float = Field(
             default=0.5, ge=0, le=1, description="Agreement of text and sound below which times are only estimated."

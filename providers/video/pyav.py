@@ -12,6 +12,8 @@ from contracts.video import VideoAssemblyRequest, VideoAssemblyResult
 class PyAVAssemblyProvider(VideoAssemblyTask):
     """Copies the picture where it may stay as it is, else encodes it once; always encodes the sound."""
 
+    preload = ("providers.video._assembly",)
+
     class Options(VideoAssemblyTask.Options):
         max_gain_db: float = Field(default=30.0, ge=0, le=60, description="Quiet recordings are raised by no more.")
         max_limiting_db: float = Field(

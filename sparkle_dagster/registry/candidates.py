@@ -93,6 +93,7 @@ class ProviderCandidate:
             target=self.target,
             options=dict(self.written),
             warm=self.provider.warm if self.provider else False,
+            preload=self.provider.preload if self.provider else (),
         )
 
 

@@ -96,7 +96,8 @@ def run_attempt(order: AttemptOrder, *, place: Place, timeout_seconds: float, li
 def _ask_once(order: AttemptOrder, folder: Path, timeout_seconds: float, listeners: Listeners) -> dict[str, Message]:
     """By a process that is there for this attempt only."""
     call = _call(order, folder, timeout_seconds, {**provider_environment(), ATTEMPT_VARIABLE: str(folder)})
-    tree = SupervisedTree(fork_server.connect(), call, timeout_seconds, _START_SECONDS)
+    preload = (*order.provider.preload, *(order.inspector.preload if order.inspector else ()))
+    tree = SupervisedTree(fork_server.connect(preload), call, timeout_seconds, _START_SECONDS)
     try:
         return _listen(tree, listeners)
     except NotServed:

@@ -37,6 +37,7 @@ class ProviderSpec(Model):
     target: str = Field(description="module:Class")
     options: dict[str, Any]
     warm: bool = Field(default=False, description="Served by a resident process that keeps the instance.")
+    preload: tuple[str, ...] = Field(default=(), description="Modules to load before its attempts are forked.")
 
 
 class ModelSpec(Model):
