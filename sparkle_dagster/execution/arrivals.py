@@ -48,13 +48,15 @@ def look(workspace: Workspace, known_keys: Iterable[str], on_problem: Callable[[
     """Settled arrivals of the inbox that change something, oldest first. Duplicates are put away.
 
     Args:
+        known_keys: of all productions; not asked for while the inbox is empty.
         on_problem: called with a sentence for files that cannot be read; the others go on.
     """
     settle_seconds = workspace.registry.settings.uploads.settle_s
-    keys = list(known_keys)
+    groups = _oldest_first(list_groups(workspace.inbox))
+    keys = list(known_keys) if groups else []
     budget = HASH_BUDGET_BYTES
     arrivals: dict[str, Arrival] = {}
-    for group in _oldest_first(list_groups(workspace.inbox)):
+    for group in groups:
         try:
             if not has_settled([*group.files.values(), *group.extra], settle_seconds) or _waits(workspace, group):
                 continue
