@@ -29,8 +29,8 @@ check: .venv/dev  ## lint, format, types, import rules
 fix: .venv/dev  ## what ruff can mend by itself
 	@$(BIN)/ruff check --fix --quiet; $(BIN)/ruff format --quiet
 
-bench: .venv/dev  ## measure; results are kept beside each benchmark
-	@for file in benchmarks/*.py; do echo "$$file" && $(BIN)/python $$file || exit 1; done
+bench: .venv/dev  ## measure, 25 minutes; results are kept in benchmarks/results, docs/performance.md is made from them
+	@$(BIN)/python -m benchmarks
 
 contact-sheets: .venv/dev  ## lip-sync on many faces, to look at: build/contact-sheets; MEDIA=folder adds your own
 	@$(BIN)/python -m benchmarks.lipsync_parts.contact_sheets --to build/contact-sheets $(if $(MEDIA),--media $(MEDIA))

@@ -24,7 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.pipeline import circumstances
+from benchmarks.record import circumstances
 from tests.faults.campaign import (
     IN_COMMANDS,
     STARTED_AT_MOST_SECONDS,

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pipeline import PROJECT, circumstances
+from benchmarks.record import PROJECT, circumstances
 from benchmarks.status_service import address
 from tests.sparkle_dagster.observability.bigquery_server import account_file, bigquery_server
 

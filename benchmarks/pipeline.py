@@ -1,100 +1,104 @@
-"""How long a production takes, stage by stage, against the length of the voice; and what the platform adds.
+"""How long does a production take, stage by stage, against the length of the voice; what does the platform add; and how
+much memory does each process hold?
 
-Prints a table and keeps it as ``benchmarks/results/pipeline.json`` with machine, commit and date.
+    python -m benchmarks.pipeline [--quick]
+
+Cold is the first run of an empty home, warm the next one by a new process, with another voice of the same length.
 """
 
-import json
 import os
-import platform
-import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
+import wave
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).parent.parent
-REPEATS = 3
+from PIL import Image
+
+from benchmarks.record import keep, make_project
+
+STAGES = {"script": "script", "lipsync": "aligned_video", "video": "assembled_video", "qa": "qa_report"}
+SIZES = ((512, 512), (1280, 720))
+SECONDS = (15, 60, 240)
+QUICK = (((512, 512), 15),)
 
 
 def main() -> None:
+    started = time.monotonic()
+    cases = QUICK if "--quick" in sys.argv else tuple((size, seconds) for size in SIZES for seconds in SECONDS)
+    keep("pipeline", [row for size, seconds in cases for row in _measured(size, seconds)], started)
+
+
+def _measured(size: tuple[int, int], seconds: int) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
-        rows = {"production": production(Path(folder)), "loading": loading()}
-    result = {**rows, **circumstances()}
-    target = PROJECT / "benchmarks/results/pipeline.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(result, indent=1) + "\n")
-    for name, values in rows.items():
-        print(name)
-        for key, value in values.items():
-            print(f"  {key:<34} {value}")
+        project = make_project(Path(folder))
+        face = _photo(project, size)
+        return [_run(project, face, seconds, state, shift) for shift, state in enumerate(("cold", "warm"))]
 
 
-def production(folder: Path) -> dict[str, Any]:
-    """The shipped voice and photo through every node, the best of a few runs from a new process each."""
-    for name in ("configs", "samples"):
-        shutil.copytree(PROJECT / name, folder / name)
-    shutil.copy(PROJECT / "workspace.yaml", folder)
-    samples = folder / "samples"
-    first = _sparkle(folder, "run", str(samples / "voice.wav"), "--transcript", str(samples / "voice.txt"))
-    key = first["production"]
-    walls: list[float] = []
-    for _ in range(REPEATS):
-        started = time.perf_counter()
-        _sparkle(folder, "rerun", key, "--from", "script")
-        walls.append(time.perf_counter() - started)
-    summary = _sparkle(folder, "show", key)
-    voice_seconds = summary["artifacts"]["upload.audio_track"]["media"]["duration_seconds"]
-    stages = {node["node_id"]: node["latency_ms"] / 1000 for node in summary["nodes"] if node["node_id"] != "upload"}
-    wall = min(walls)
-    return {
-        "voice_seconds": round(voice_seconds, 2),
-        **{f"{name}_seconds": round(seconds, 2) for name, seconds in stages.items()},
-        "wall_seconds": round(wall, 2),
-        "wall_per_voice_second": round(wall / voice_seconds, 2),
-        "outside_the_nodes_seconds": round(wall - sum(stages.values()), 2),
-    }
-
-
-def loading() -> dict[str, Any]:
-    """Loading the definitions against importing Dagster alone, side by side."""
-    pairs = [(_timed("import dagster"), _timed("import sparkle_dagster.definitions")) for _ in range(REPEATS)]
-    dagster, definitions = (statistics.median(values) for values in zip(*pairs, strict=True))
-    return {
-        "import_dagster_seconds": round(dagster, 2),
-        "load_definitions_seconds": round(definitions, 2),
-        "ratio": round(definitions / dagster, 2),
-    }
-
-
-def circumstances() -> dict[str, str]:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=PROJECT, capture_output=True, text=True, check=False
-    ).stdout.strip()
-    cpu = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.machine(),
-    )
-    return {
-        "machine": f"{cpu}, {os.cpu_count()} cores",
-        "commit": commit,
-        "date": datetime.now(UTC).date().isoformat(),
-    }
-
-
-def _sparkle(folder: Path, *arguments: str) -> Any:
-    command = [sys.executable, "-m", "sparkle_dagster.cli", *arguments, "--json"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
-
-
-def _timed(statement: str) -> float:
+def _run(project: Path, face: Path, seconds: int, state: str, shift: int) -> dict[str, Any]:
+    voice, words = _voice(project, seconds, shift)
+    command = [sys.executable, "-m", "sparkle_dagster.cli", "run", str(voice), "--face", str(face)]
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", statement], cwd=PROJECT, check=True)
-    return time.perf_counter() - started
+    process = subprocess.Popen([*command, "--transcript", str(words)], cwd=project, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    if status != 0:
+        raise SystemExit(f"the production failed; see {project}")
+    width, height = Image.open(face).size
+    row: dict[str, Any] = {"photo": f"{width}x{height}", "voice_seconds": seconds, "home": state}
+    row |= {"wall_seconds": round(wall, 1), "real_time_factor": round(wall / seconds, 2)}
+    attempts = _attempts(project)
+    inside = sum(attempt["latency_ms"] for attempt in attempts.values()) / 1000
+    for node, attempt in attempts.items():
+        row[f"{node}_factor"] = round(attempt["latency_ms"] / 1000 / seconds, 3)
+    row["overhead_seconds"] = round(wall - inside, 1)
+    row["overhead_share"] = round((wall - inside) / wall, 3)
+    row["platform_peak_mib"] = round(used.ru_maxrss / 1024)
+    for node, attempt in attempts.items():
+        row[f"{node}_peak_mib"] = round(attempt["usage"]["peak_memory_mb"])
+    return row
+
+
+def _attempts(project: Path) -> dict[str, dict[str, Any]]:
+    """The one attempt of each stage, in the newest production."""
+    from sparkle_dagster.artifacts.local import LocalArtifactStore
+
+    store = LocalArtifactStore(project / ".sparkle/store")
+    records = {
+        node: [store.read(key).document["record"] for key in store.keys(f"{asset}/")] for node, asset in STAGES.items()
+    }
+    newest = {node: max(found, key=lambda record: record["started_at"]) for node, found in records.items()}
+    return {node: record["attempts"][-1] for node, record in newest.items()}
+
+
+def _photo(project: Path, size: tuple[int, int]) -> Path:
+    """The shipped face on a plain background."""
+    width, height = size
+    presenter = Image.open(project / "samples/presenter.png").convert("RGB").resize((min(size), min(size)))
+    photo = Image.new("RGB", size, (90, 110, 130))
+    photo.paste(presenter, ((width - min(size)) // 2, (height - min(size)) // 2))
+    photo.save(project / "face.png")
+    return project / "face.png"
+
+
+def _voice(project: Path, seconds: int, shift: int) -> tuple[Path, Path]:
+    """The shipped voice again and again, begun ``shift`` samples later; and its words as often."""
+    with wave.open(str(project / "samples/voice.wav")) as sound:
+        parameters, data = sound.getparams(), sound.readframes(sound.getnframes())
+    frame_bytes = parameters.nchannels * parameters.sampwidth
+    wanted_bytes = seconds * parameters.framerate * frame_bytes
+    repeats = -(-wanted_bytes // len(data)) + 1
+    target = project / f"voice_{shift}.wav"
+    with wave.open(str(target), "wb") as sound:
+        sound.setparams(parameters)
+        sound.writeframes((data * repeats)[shift * frame_bytes :][:wanted_bytes])
+    words = target.with_suffix(".txt")
+    text = (project / "samples/voice.txt").read_text().strip()
+    words.write_text("\n".join([text] * max(1, wanted_bytes // len(data))) + "\n")
+    return target, words
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from benchmarks.record import PROJECT, edit, keep, make_project, timed
 
 COUNTS = (10, 1_000, 100_000)
 TICKS = 10
+CHUNK = 500
 
 
 def main() -> None:
@@ -48,8 +49,8 @@ def measure(place: str, count: int) -> dict[str, object]:
         instance = prepare_home(workspace)
         if place == "past":
             keys = [f"voice-{number:016x}" for number in range(count)]
-            for start in range(0, count, 10_000):
-                instance.add_dynamic_partitions(str(PRODUCTIONS.name), keys[start : start + 10_000])
+            for start in range(0, count, CHUNK):
+                instance.add_dynamic_partitions(str(PRODUCTIONS.name), keys[start : start + CHUNK])
             for key in keys:
                 (workspace.inbox / "admitted" / key).mkdir(parents=True)
         else:

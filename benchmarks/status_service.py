@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pipeline import PROJECT, circumstances
+from benchmarks.record import PROJECT, circumstances
 from contracts.base import Fidelity
 from contracts.events import NodeStatus
 from contracts.status import NodeState, ProductionStatus

@@ -1,0 +1,51 @@
+"""``docs/performance.md``, made from the results that are kept."""
+
+import json
+from typing import Any
+
+from benchmarks.record import PROJECT, RESULTS
+
+QUESTIONS = {
+    "pipeline": "A whole production against the length of the voice",
+    "loading": "Loading the definitions against importing Dagster",
+    "provider_process": "One attempt of a provider without work of its own",
+    "sensor_tick": "A tick of the inbox sensor that starts nothing",
+    "store": "Putting and verifying against SHA-256 alone",
+}
+HEAD = """# Performance
+
+Made by `make bench` from `benchmarks/results/`: it measures all of this again, on your machine, in about 25 minutes,
+and writes this page. Quiet the machine first: the load average stands with each table.
+"""
+
+
+def write() -> None:
+    parts = [HEAD]
+    for name, question in QUESTIONS.items():
+        path = RESULTS / f"{name}.json"
+        if path.is_file():
+            parts.append(_section(question, name, json.loads(path.read_text())))
+    (PROJECT / "docs/performance.md").write_text("\n".join(parts))
+
+
+def _section(question: str, name: str, found: dict[str, Any]) -> str:
+    columns = list(dict.fromkeys(key for row in found["rows"] for key in row))
+    lines = [
+        f"## {question}",
+        "",
+        _line([column.replace("_", " ") for column in columns]),
+        _line(["---"] * len(columns)),
+    ]
+    lines += [_line([str(row.get(column, "")) for column in columns]) for row in found["rows"]]
+    told = f"`python -m benchmarks.{name}`, {found['took_seconds']} s; {found['machine']}, load average"
+    return "\n".join(
+        [*lines, "", f"{told} {found['load_average_5min']}, commit {found['commit']}, {found['date']}.", ""]
+    )
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    write()
