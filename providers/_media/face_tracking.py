@@ -6,6 +6,7 @@ face that the detector no longer finds), nor the mouth.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,7 +14,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from contracts.artifacts import Box
 from providers._media.faces import Choice, Face, FindFaces, Image, choose_face, find_faces
+from providers._media.planar import Planar, planes, region, size_of
 
 Transform = npt.NDArray[np.float64]
 Points = npt.NDArray[np.float32]
@@ -29,6 +32,7 @@ SAME_FACE_DISTANCE = 0.4  # of the face's width
 SAME_PERSON_DISTANCE = 0.8  # of the face's width, from where it was last seen
 DOUBTED_LOOKS = 3  # without a face where the track is: then the whole picture is searched
 LOOK_REACH = 1.1  # of the face's width, around its expected centre
+LOOK_FACE_PX = 100  # where a face is expected it need not be large: a quarter of the time, and found as often
 TRACKING_LONG_SIDE_PX = 720
 
 
@@ -56,6 +60,32 @@ class _Key:
     transform: Transform  # from the shot's first frame to this key, in tracking pixels
 
 
+@dataclass(frozen=True)
+class _View:
+    """One frame, BGR or planar."""
+
+    gray: Image
+    size: tuple[int, int]  # width, height
+    part: Callable[[Box], Image]
+    """What a box inside of the frame shows, BGR; not to be changed."""
+
+    @property
+    def whole(self) -> Box:
+        return Box(x=0, y=0, width=self.size[0], height=self.size[1])
+
+    @classmethod
+    def of_bgr(cls, bgr: Image) -> "_View":
+        def part(box: Box) -> Image:
+            return np.ascontiguousarray(bgr[box.y : box.y + box.height, box.x : box.x + box.width])
+
+        gray = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), np.uint8)
+        return cls(gray, (bgr.shape[1], bgr.shape[0]), part)
+
+    @classmethod
+    def of_planar(cls, picture: Planar) -> "_View":
+        return cls(planes(picture)[0], size_of(picture), lambda box: region(picture, box))
+
+
 class FaceTracker:
     """Feed frames in order of time. ``speaker`` picks a face from the left where several are seen, else ``choice``.
 
@@ -77,17 +107,25 @@ class FaceTracker:
 
     def update(self, bgr: Image) -> Track:
         """The face in the next frame, uint8 (H, W, 3) of one size."""
-        gray = self._gray(bgr)
+        return self._update(_View.of_bgr(bgr))
+
+    def update_planar(self, picture: Planar) -> Track:
+        """The same for a planar frame, of which only what is looked at is converted."""
+        return self._update(_View.of_planar(picture))
+
+    def _update(self, view: "_View") -> Track:
+        self._scale = min(1.0, TRACKING_LONG_SIDE_PX / max(view.size))
+        gray = self._smaller(view.gray)
         look = self._count % LOOK_EVERY_FRAMES == 0
         self._count += 1
         followed = self._follow(gray)
         if followed is not None:
             transform, agreement = followed
-            face = self._look_again(bgr, transform) if look else None
+            face = self._look_again(view, transform) if look else None
             if look:
                 self._missed_looks = 0 if face is not None else self._missed_looks + 1
             if self._missed_looks >= DOUBTED_LOOKS and look:
-                elsewhere = self._begin(bgr, gray)
+                elsewhere = self._begin(view, gray)
                 if elsewhere.transform is not None:
                     return elsewhere
             self._last_seen = face or self._last_seen
@@ -95,18 +133,16 @@ class FaceTracker:
         self._key = None
         if not look:
             return Track(-1, None, 0.0, False, None)
-        return self._begin(bgr, gray)
+        return self._begin(view, gray)
 
-    def _gray(self, bgr: Image) -> Image:
-        self._scale = min(1.0, TRACKING_LONG_SIDE_PX / max(bgr.shape[:2]))
-        gray = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
-        if self._scale < 1:
-            gray = cv2.resize(gray, None, fx=self._scale, fy=self._scale, interpolation=cv2.INTER_AREA)
-        return np.asarray(gray, np.uint8)
+    def _smaller(self, gray: Image) -> Image:
+        if self._scale == 1:
+            return gray.copy()
+        return np.asarray(cv2.resize(gray, None, fx=self._scale, fy=self._scale), np.uint8)
 
-    def _begin(self, bgr: Image, gray: Image) -> Track:
+    def _begin(self, view: "_View", gray: Image) -> Track:
         """Start a shot where a face is seen."""
-        face = self._chosen(self._find(bgr), bgr)
+        face = self._chosen(self._find(view.part(view.whole)), view.size)
         if face is None:
             return Track(-1, None, 0.0, True, None)
         identity = np.eye(2, 3)
@@ -118,7 +154,7 @@ class FaceTracker:
         self._first_face, self._key, self._last, self._last_seen = face, key, identity, face
         return Track(self._shot, identity, 1.0, True, face)
 
-    def _chosen(self, faces: list[Face], bgr: Image) -> Face | None:
+    def _chosen(self, faces: list[Face], size: tuple[int, int]) -> Face | None:
         """The one that was followed before, when it is near; else as the speaker or the choice says."""
         before = self._last_seen
         if before is not None and self._shot >= 0:
@@ -126,7 +162,7 @@ class FaceTracker:
             near = [face for face in faces if math.dist(face.centre, before.centre) < reach]
             if near:
                 return min(near, key=lambda face: math.dist(face.centre, before.centre))
-        return choose_face(faces, self._speaker, self._choice, (bgr.shape[1], bgr.shape[0]))
+        return choose_face(faces, self._speaker, self._choice, size)
 
     def _follow(self, gray: Image) -> tuple[Transform, float] | None:
         """The transform from the shot's first frame, tracking pixels, and the agreement; None when lost."""
@@ -158,18 +194,22 @@ class FaceTracker:
             return None
         return _Key(gray, np.asarray(found[:, 0], np.float32), transform)
 
-    def _look_again(self, bgr: Image, transform: Transform) -> Face | None:
+    def _look_again(self, view: "_View", transform: Transform) -> Face | None:
         """The detector's face nearest to where the track says it is; None when there is none."""
         if self._first_face is None:
             return None
         x, y = cv2.transform(np.array([[self._first_face.centre]]), self._full_size(transform))[0, 0]
         size = self._first_face.box.width * scale_of(transform)
         left, top = (max(0, int(place - LOOK_REACH * size)) for place in (x, y))
-        right, bottom = (int(place + LOOK_REACH * size) + 1 for place in (x, y))
-        part = np.ascontiguousarray(bgr[top:bottom, left:right])
-        if min(part.shape[:2]) < 2:
+        right = min(view.size[0], int(x + LOOK_REACH * size) + 1)
+        bottom = min(view.size[1], int(y + LOOK_REACH * size) + 1)
+        if min(right - left, bottom - top) < 2:
             return None
-        faces = [face.shifted(left, top) for face in self._find(part)]
+        part = view.part(Box(x=left, y=top, width=right - left, height=bottom - top))
+        scale = min(1.0, LOOK_FACE_PX / size)
+        if scale < 1:
+            part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        faces = [face.scaled(1 / scale).shifted(left, top) for face in self._find(part)]
         near = [face for face in faces if math.dist(face.centre, (x, y)) < SAME_FACE_DISTANCE * size]
         return min(near, key=lambda face: math.dist(face.centre, (x, y)), default=None)
 

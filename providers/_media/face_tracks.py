@@ -17,9 +17,10 @@ from contracts.errors import ArtifactCorrupt, ArtifactMissing, ContractViolation
 from contracts.faces import BoxTrack, FaceOptions, FaceSeen, FaceTrack, Similarity
 from providers._media.face_tracking import FaceTracker, Track, Transform
 from providers._media.faces import Face, FindFaces, find_faces
-from providers._media.frames import Timed, at_rate, read_timed_frames
+from providers._media.frames import Timed, at_rate, read_timed_planar_frames
+from providers._media.planar import size_of
 
-VERSION = 1
+VERSION = 2
 """Of what is kept; counts when a track would come out otherwise."""
 LONG_SIDE_PX = 1280
 _ENOUGH_SECONDS = 0.5  # beyond what is needed, so that the last slot has a frame
@@ -155,12 +156,12 @@ def _followed(video: Path, tracker: FaceTracker, detector_name: str, until: floa
     width = height = 0
     is_whole = True
     end = 0.0
-    for frame in read_timed_frames(video, max_long_side=LONG_SIDE_PX):
+    for frame in read_timed_planar_frames(video, max_long_side=LONG_SIDE_PX):
         if frame.time_seconds > until:
             is_whole = False
             break
-        height, width = frame.value.shape[:2]
-        track = tracker.update(frame.value)
+        width, height = size_of(frame.value)
+        track = tracker.update_planar(frame.value)
         times.append(frame.time_seconds)
         end = frame.end_seconds_exclusive
         shots.append(track.shot)

@@ -31,7 +31,7 @@ __all__ = [
     "read_frames",
     "read_picture",
     "read_planar_frames",
-    "read_timed_frames",
+    "read_timed_planar_frames",
 ]
 
 Value = TypeVar("Value")
@@ -81,9 +81,9 @@ def read_frames(path: Path, *, fps: float | None = None, max_long_side: int | No
         yield Frame(index, time_seconds, picture)
 
 
-def read_timed_frames(path: Path, *, max_long_side: int | None = None) -> Iterator[Timed[_Picture]]:
-    """BGR frames at their own times, and how long each is shown at most."""
-    return _native_frames(path, lambda stream: BgrConverter(stream, max_long_side))
+def read_timed_planar_frames(path: Path, *, max_long_side: int | None = None) -> Iterator[Timed[Planar]]:
+    """Planar frames at their own times, and how long each is shown at most."""
+    return _native_frames(path, lambda stream: PlanarConverter(stream, max_long_side))
 
 
 def read_planar_frames(

@@ -28,6 +28,12 @@ def size_of(picture: Planar) -> tuple[int, int]:
     return picture.shape[1], picture.shape[0] * 2 // 3
 
 
+def planes(picture: Planar) -> tuple[Image, Image, Image]:
+    """Views of Y (H, W), U and V (H // 2, W // 2)."""
+    width, height = size_of(picture)
+    return _parts(picture, Box(x=0, y=0, width=width, height=height))
+
+
 def region(picture: Planar, box: Box) -> Image:
     """uint8 (height, width, 3), BGR: a copy of what the box shows. The box lies inside of the picture."""
     outer = _even(box)

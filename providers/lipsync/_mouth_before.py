@@ -7,28 +7,30 @@ import numpy as np
 
 from contracts.production import DeliveryProfile
 from providers._media.encode import VideoWriter
-from providers._media.faces import Image
+from providers._media.planar import Planar, planes
 
 LONG_SIDE_PX = 480
 
 
 class BeforeWriter(VideoWriter):
-    """Writes frames of any size, scaled down."""
+    """Writes planar frames of any size, scaled down."""
 
-    def __init__(self, path: Path, shape: tuple[int, ...], fps: float, profile: DeliveryProfile) -> None:
-        """``shape`` of the aligned video's frames, (H, W, 3)."""
-        self._before_size = before_size(shape)
-        width, height = self._before_size
+    def __init__(self, path: Path, width: int, height: int, fps: float, profile: DeliveryProfile) -> None:
+        """``width`` and ``height`` of the aligned video."""
+        width, height = before_size(width, height)
         quick = profile.model_copy(update={"preset": "ultrafast", "crf": 20})
         super().__init__(path, width=width, height=height, fps=fps, profile=quick)
+        self._small = np.empty((height * 3 // 2, width), np.uint8)
 
-    def write(self, bgr: Image) -> None:
-        if bgr.shape[1::-1] != self._before_size:
-            bgr = np.asarray(cv2.resize(bgr, self._before_size, interpolation=cv2.INTER_AREA), np.uint8)
-        super().write(bgr)
+    def write_planar(self, picture: Planar) -> None:
+        if picture.shape != self._small.shape:
+            for plane, small in zip(planes(picture), planes(self._small), strict=True):
+                small[:] = cv2.resize(plane, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+            picture = self._small
+        super().write_planar(picture)
 
 
-def before_size(shape: tuple[int, ...]) -> tuple[int, int]:
-    """(width, height) for frames of ``shape`` (H, W, 3)."""
-    scale = min(1.0, LONG_SIDE_PX / max(shape[:2]))
-    return max(2, round(shape[1] * scale)), max(2, round(shape[0] * scale))
+def before_size(width: int, height: int) -> tuple[int, int]:
+    """Even width and height for frames of that size."""
+    scale = min(1.0, LONG_SIDE_PX / max(width, height))
+    return max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2))

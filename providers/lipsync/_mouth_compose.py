@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from contracts.artifacts import Box
 from providers._media.face_tracking import Transform
 from providers._media.faces import Image
 from providers._media.mouth_landmarks import MouthLandmarks
+from providers._media.planar import Planar, paint, region, size_of
 from providers.lipsync._mouth_interior import smoothstep
 from providers.lipsync._mouth_rig import MouthRig, Pose
 
@@ -30,8 +32,8 @@ class MouthComposer:
         self._mask = feather(self._rig)
         self._gain: Floats | None = None
 
-    def compose(self, frame: Image, transform: Transform, pose: Pose, strength: float = 1.0) -> float:
-        """Change ``frame`` (uint8 (H, W, 3)) in place; the opening that is shown, 0..1.
+    def compose(self, frame: Planar, transform: Transform, pose: Pose, strength: float = 1.0) -> float:
+        """Change ``frame`` in place; the opening that is shown, 0..1.
 
         Args:
             transform: from the reference's pixels to the frame's.
@@ -42,22 +44,23 @@ class MouthComposer:
         corners = np.array([[[box.x, box.y]], [[box.x + box.width, box.y + box.height]]], np.float64)
         outline = cv2.transform(_outline(corners), transform)[:, 0]
         left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int), 0)
-        right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 1, (frame.shape[1], frame.shape[0]))
+        right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 1, size_of(frame))
         if right <= left or bottom <= top:
             return 0.0
-        placed = np.hstack(
+        place = Box(x=int(left), y=int(top), width=int(right - left), height=int(bottom - top))
+        moved = np.hstack(
             [transform[:, :2], transform[:, 2:] + transform[:, :2] @ [[box.x], [box.y]] - [[left], [top]]]
         )
-        size = (int(right - left), int(bottom - top))
-        patch = np.asarray(
-            cv2.warpAffine(mouth, placed, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT), np.float32
-        )
-        mask = np.asarray(cv2.warpAffine(self._mask, placed, size), np.float32)
-        part = frame[top:bottom, left:right]
-        below = part.astype(np.float32)
-        above = patch * self._matched(patch, below, mask)
-        below += (above - below) * (mask * np.float32(strength))[..., None]
-        np.copyto(part, np.clip(below + 0.5, 0, 255).astype(np.uint8))
+        size = (place.width, place.height)
+        patch = cv2.warpAffine(mouth, moved, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+        mask = np.asarray(cv2.warpAffine(self._mask, moved, size), np.float32)
+        below = region(frame, place).astype(np.float32)
+        above = patch.astype(np.float32)
+        above *= self._matched(above, below, mask)
+        above -= below
+        above *= (mask * np.float32(strength))[..., None]
+        above += below
+        paint(frame, place, np.clip(above + np.float32(0.5), 0, 255).astype(np.uint8))
         return opening * strength
 
     def _matched(self, patch: Floats, below: Floats, mask: Floats) -> Floats:
@@ -73,14 +76,12 @@ class MouthComposer:
         return self._gain
 
 
-def paint_region(frame: Image, rig: MouthRig, pose: Pose, strength: float) -> float:
+def paint_region(frame: Planar, rig: MouthRig, pose: Pose, strength: float) -> float:
     """Change ``frame``, the rig's own picture, in place; the opening that is shown, 0..1."""
     mouth, opening = rig.render(pose)
-    box = rig.box
-    part = frame[box.y : box.y + box.height, box.x : box.x + box.width]
     if strength < 1:
-        mouth = np.asarray(cv2.addWeighted(mouth, strength, part, 1 - strength, 0), np.uint8)
-    np.copyto(part, mouth)
+        mouth = np.asarray(cv2.addWeighted(mouth, strength, region(frame, rig.box), 1 - strength, 0), np.uint8)
+    paint(frame, rig.box, mouth)
     return opening * strength
 
 

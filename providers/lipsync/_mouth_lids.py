@@ -1,12 +1,14 @@
 """Upper lids that close over the eyes of a photo: skin from below the brow is drawn down, lashes at its edge."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from contracts.artifacts import Box
 from providers._media.eye_landmarks import Eye
 from providers._media.faces import Image
 from providers.lipsync._mouth_interior import smoothstep
@@ -23,24 +25,25 @@ LASH_DARKNESS = 0.5
 class Lids:
     """Both eyes of one picture."""
 
-    def __init__(self, eyes: tuple[Eye, Eye] | None) -> None:
+    def __init__(self, source: Image, eyes: tuple[Eye, Eye] | None) -> None:
+        """``source``: uint8 (H, W, 3), the eyes as photographed."""
+        self._source = source
         enough = eyes is not None and all(eye.skin_above_px >= LEAST_SKIN * eye.half_width_px for eye in eyes)
         self._eyes = eyes if eyes is not None and enough else ()
 
-    def draw(self, picture: Image, source: Image, shut: float) -> None:
-        """Change ``picture`` in place to lids that are shut 0..1; ``source`` is the same picture as photographed."""
-        if shut <= 0:
-            return
-        for eye in self._eyes:
-            _draw_lid(picture, source, eye, np.float32(shut))
+    def drawn(self, shut: float) -> Iterator[tuple[Box, Image]]:
+        """What changes when the lids are shut 0..1: boxes, and what they show, uint8 (height, width, 3)."""
+        if shut > 0:
+            for eye in self._eyes:
+                yield _drawn_lid(self._source, eye, np.float32(shut))
 
 
-def _draw_lid(picture: Image, source: Image, eye: Eye, shut: np.float32) -> None:
+def _drawn_lid(source: Image, eye: Eye, shut: np.float32) -> tuple[Box, Image]:
     size = eye.half_width_px
     reach = int(1.3 * size) + 2
     x, y = round(eye.centre_px[0]), round(eye.centre_px[1])
-    rows = slice(max(0, y - reach), min(picture.shape[0], y + reach + 1))
-    columns = slice(max(0, x - reach), min(picture.shape[1], x + reach + 1))
+    rows = slice(max(0, y - reach), min(source.shape[0], y + reach + 1))
+    columns = slice(max(0, x - reach), min(source.shape[1], x + reach + 1))
     u, v, to_x, to_y = _coordinates(eye, rows, columns)
     room = np.clip(1 - u * u, 0, 1)
     lid = -np.float32(eye.above_px / size) * room
@@ -56,7 +59,8 @@ def _draw_lid(picture: Image, source: Image, eye: Eye, shut: np.float32) -> None
     lashes = np.exp(-(((v - edge) / np.float32(LASHES)) ** 2)) * smoothstep(room, 0.05, 0.4) * shut
     drawn_eye = part + (skin.astype(np.float32) - part) * covered[..., None]
     drawn_eye *= (1 - np.float32(LASH_DARKNESS) * lashes)[..., None]
-    picture[rows, columns] = np.clip(drawn_eye + np.float32(0.5), 0, 255).astype(np.uint8)
+    box = Box(x=columns.start, y=rows.start, width=part.shape[1], height=part.shape[0])
+    return box, np.clip(drawn_eye + np.float32(0.5), 0, 255).astype(np.uint8)
 
 
 def _coordinates(eye: Eye, rows: slice, columns: slice) -> tuple[Floats, Floats, Floats, Floats]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from providers._media.eye_landmarks import Eye
 from providers._media.faces import Face, Image
+from providers._media.planar import Planar, paint, planar, planes
 from providers.lipsync._mouth_interior import smoothstep
 from providers.lipsync._mouth_lids import Lids
 
@@ -86,31 +87,24 @@ class LivingPhoto:
 
     def __init__(self, picture: Image, face: Face, eyes: tuple[Eye, Eye] | None, curves: LifeCurves) -> None:
         height, width = picture.shape[:2]
-        self._picture = picture
+        self._still = planar(picture)
         self._curves = curves
-        self._lids = Lids(eyes)
+        self._lids = Lids(picture, eyes)
         self._unit = float(face.box.width)
         self._cell = max(2, round(self._unit / CELLS_PER_FACE))
         self._columns, self._rows = _affected(face, width, height)
-        size = (self._rows.stop - self._rows.start, self._columns.stop - self._columns.start)
-        self._size = (size[1], size[0])
-        x, y = np.meshgrid(
-            np.arange(self._columns.start, self._columns.stop, dtype=np.float32),
-            np.arange(self._rows.start, self._rows.stop, dtype=np.float32),
-        )
-        self._places = np.stack([x, y], axis=2)
-        self._flow = np.empty_like(self._places)  # kept: fresh memory for each frame costs as much as the work
-        self._moved = np.empty((*size, 3), np.uint8)
+        self._warps = (_Warp(self._columns, self._rows, 1), _Warp(self._columns, self._rows, 2))
         cell_x, cell_y = np.meshgrid(self._centres(self._columns), self._centres(self._rows))
         self._weigh(cell_x, cell_y, face, width, height)
 
-    def with_lids(self, index: int) -> Image:
-        """A new picture, uint8 (H, W, 3), with the eyes as the frame ``index`` shows them."""
-        result = self._picture.copy()
-        self._lids.draw(result, self._picture, float(self._curves.lids[index]))
+    def with_lids(self, index: int) -> Planar:
+        """A new picture with the eyes as the frame ``index`` shows them."""
+        result = self._still.copy()
+        for box, eye in self._lids.drawn(float(self._curves.lids[index])):
+            paint(result, box, eye)
         return result
 
-    def moved(self, picture: Image, index: int) -> Image:
+    def moved(self, picture: Planar, index: int) -> Planar:
         """``picture`` (changed in place) with head and chest where the frame ``index`` shows them."""
         curves = self._curves
         if curves.is_still(index):
@@ -123,14 +117,14 @@ class LivingPhoto:
         flow_x = roll * self._head_y - across * self._head
         flow_y = breath * self._chest - roll * self._head_x - down * self._head
         flow = np.stack([flow_x, flow_y], axis=2)
-        cv2.resize(flow, self._size, dst=self._flow, interpolation=cv2.INTER_LINEAR)
-        cv2.add(self._flow, self._places, dst=self._flow)
-        cv2.remap(picture, self._flow, _BOTH_IN_ONE, cv2.INTER_LINEAR, dst=self._moved, borderMode=cv2.BORDER_REPLICATE)
-        picture[self._rows, self._columns] = self._moved
+        brightness, *colours = planes(picture)
+        full, half = self._warps
+        full.apply(flow, brightness)
+        half.apply(flow, *colours)
         return picture
 
-    def frame(self, index: int) -> Image:
-        """A new picture, uint8 (H, W, 3): the frame ``index`` without a mouth drawn."""
+    def frame(self, index: int) -> Planar:
+        """A new picture: the frame ``index`` without a mouth drawn."""
         return self.moved(self.with_lids(index), index)
 
     def _centres(self, span: slice) -> Floats:
@@ -155,12 +149,39 @@ class LivingPhoto:
         self._chest = np.asarray(chest * inside, np.float32)
 
 
+class _Warp:
+    """Moves the pixels of a part of some planes; its memory is kept, since fresh memory costs as much as the work."""
+
+    def __init__(self, columns: slice, rows: slice, coarseness: int) -> None:
+        """``coarseness``: pixels of the picture per pixel of the plane, each way."""
+        self._coarseness = coarseness
+        self._columns = slice(columns.start // coarseness, columns.stop // coarseness)
+        self._rows = slice(rows.start // coarseness, rows.stop // coarseness)
+        x, y = np.meshgrid(
+            np.arange(self._columns.start, self._columns.stop, dtype=np.float32),
+            np.arange(self._rows.start, self._rows.stop, dtype=np.float32),
+        )
+        self._places = np.stack([x, y], axis=2)
+        self._flow = np.empty_like(self._places)
+        self._moved = np.empty(x.shape, np.uint8)
+
+    def apply(self, flow: Floats, *planes_of_a_picture: Image) -> None:
+        """``flow``: where each cell's pixels come from, relative to where they are, in pixels of the picture."""
+        size = (self._moved.shape[1], self._moved.shape[0])
+        cv2.resize(flow, size, dst=self._flow, interpolation=cv2.INTER_LINEAR)
+        cv2.scaleAdd(self._flow, 1 / self._coarseness, self._places, dst=self._flow)
+        for plane in planes_of_a_picture:
+            cv2.remap(plane, self._flow, _BOTH_IN_ONE, cv2.INTER_LINEAR, self._moved, cv2.BORDER_REPLICATE)
+            plane[self._rows, self._columns] = self._moved
+
+
 def _affected(face: Face, width: int, height: int) -> tuple[slice, slice]:
-    """Columns and rows that may move."""
+    """Columns and rows that may move, from even to even."""
     x, y = face.centre
     size = face.box.width
     left, right = max(0, int(x - 1.75 * size)), min(width, int(x + 1.75 * size) + 1)
-    return slice(left, right), slice(max(0, int(y - 1.4 * size)), height)
+    top = max(0, int(y - 1.4 * size))
+    return slice(left - left % 2, right + right % 2), slice(top - top % 2, height + height % 2)
 
 
 def _wave(chance: np.random.Generator, seconds: Floats) -> Floats:

@@ -12,6 +12,7 @@ from providers._media.eye_landmarks import locate_eyes
 from providers._media.faces import Face, Image, choose_face, find_faces
 from providers._media.frames import read_picture
 from providers._media.mouth_landmarks import MouthLandmarks, locate_mouth
+from providers._media.planar import Planar
 from providers.lipsync._mouth_before import BeforeWriter, before_size
 from providers.lipsync._mouth_compose import paint_region
 from providers.lipsync._mouth_drive import MouthDrive
@@ -39,17 +40,17 @@ def render_photo(
     if drive.is_partial:
         life = LifeOptions(sway=False, breathing=False, blinks=False)
     painter = PhotoPainter(still, face, mouth, drive, life)
-    quiet = painter.without_mouth(before_size(still.shape))
     openings: list[float] = []
-    height, width = still.shape[:2]
+    width, height = painter.size
+    quiet = painter.without_mouth(before_size(width, height))
     with (
         VideoWriter(files.aligned, width=width, height=height, fps=drive.fps, profile=profile) as writer,
-        BeforeWriter(files.before, still.shape, drive.fps, profile) as before_writer,
+        BeforeWriter(files.before, width, height, drive.fps, profile) as before_writer,
     ):
         for index in range(drive.frame_count):
             frame, opening = painter.frame(index)
-            writer.write(frame)
-            before_writer.write(quiet.frame(index))
+            writer.write_planar(frame)
+            before_writer.write_planar(quiet.frame(index))
             openings.append(opening)
             progress(index + 1, drive.frame_count, "animating the photo")
     reasons = ["" if strength > 0 else OUTSIDE_SEGMENTS for strength in drive.strengths]
@@ -68,8 +69,14 @@ class PhotoPainter:
         self._life = LivingPhoto(still, face, self._eyes, self._curves)
         self._rig = MouthRig(still, mouth)
 
-    def frame(self, index: int) -> tuple[Image, float]:
-        """uint8 (H, W, 3), and the opening that is shown, 0..1."""
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the frames, both even."""
+        height, width = self._still.shape[:2]
+        return width + width % 2, height + height % 2
+
+    def frame(self, index: int) -> tuple[Planar, float]:
+        """And the opening that is shown, 0..1."""
         picture = self._life.with_lids(index)
         strength = float(self._drive.strengths[index])
         opening = paint_region(picture, self._rig, self._drive.pose(index), strength) if strength > 0 else 0.0

@@ -12,16 +12,17 @@ import numpy.typing as npt
 
 from contracts.artifacts import Box, FrameRange
 from providers._media.face_tracking import LOOK_EVERY_FRAMES, Track, Transform, compose, inverse, scale_of
-from providers._media.faces import Image
-from providers._media.frames import Frame
+from providers._media.faces import Face, Image
+from providers._media.frames import PlanarFrame
 from providers._media.mouth_landmarks import MouthLandmarks, locate_mouth
+from providers._media.planar import Planar, region, size_of
 
 MAX_APART = 0.35  # half widths between tracked and located mouth; more means a turned head or a lost track
 MAX_ODD_SIZE = 0.30
 MAX_MISSED_LOOKS = 2  # no frontal face with a clear mouth this often in a row: the head is turned or covered
 SHORTEST_SHOT_FRAMES = 5
 SMOOTH_FRAMES = 0.8
-MARGIN = 3.4  # half widths around the mouth that a reference keeps
+MARGIN = 0.75  # of the face's width, around its centre: what a reference keeps
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class _Open:
     best: tuple[float, int, Box, Image, MouthLandmarks] | None = None
 
 
-def survey(frames: Iterable[Frame], tracks: Iterable[Track]) -> Survey:
+def survey(frames: Iterable[PlanarFrame], tracks: Iterable[Track]) -> Survey:
     """What the frames show of the face that was followed through them, a track per frame."""
     reasons: list[str] = []
     shots: list[Shot] = []
@@ -72,7 +73,7 @@ def survey(frames: Iterable[Frame], tracks: Iterable[Track]) -> Survey:
     current_id = -1
     width = height = 0
     for frame, track in zip(frames, tracks, strict=False):
-        height, width = frame.bgr.shape[:2]
+        width, height = size_of(frame.picture)
         if track.shot != current_id:
             _close(current, shots, reasons)
             current, current_id = (_Open(frame.index), track.shot) if track.shot >= 0 else (None, -1)
@@ -98,22 +99,22 @@ def ranges(reasons: Iterable[str]) -> tuple[FrameRange, ...]:
     return tuple(found)
 
 
-def _take(shot: _Open, frame: Frame, track: Track, confidences: list[float]) -> None:
+def _take(shot: _Open, frame: PlanarFrame, track: Track, confidences: list[float]) -> None:
     """One frame of a shot; where the detector looked, the mouth is looked for as well."""
     if track.transform is None:
         return
     shot.transforms.append(track.transform)
     if not track.looked:
         return
-    mouth = locate_mouth(frame.bgr, track.face) if track.face is not None else None
+    around = _surroundings(frame.picture, track.face) if track.face is not None else None
+    picture = region(frame.picture, around) if around is not None else None
+    mouth = _mouth_in(picture, around, track.face)
     shot.looks.append((frame.index - shot.first_frame, mouth))
-    if mouth is None:
+    if mouth is None or picture is None or around is None:
         return
     confidences.append(mouth.confidence)
     if mouth.is_sure and (shot.best is None or _cost(mouth) < shot.best[0]):
-        box = _surroundings(frame.bgr, mouth)
-        kept = frame.bgr[box.y : box.y + box.height, box.x : box.x + box.width].copy()
-        shot.best = (_cost(mouth), frame.index - shot.first_frame, box, kept, mouth)
+        shot.best = (_cost(mouth), frame.index - shot.first_frame, around, picture, mouth)
 
 
 def _cost(mouth: MouthLandmarks) -> float:
@@ -121,12 +122,25 @@ def _cost(mouth: MouthLandmarks) -> float:
     return mouth.gap + mouth.parting - 0.2 * mouth.confidence
 
 
-def _surroundings(bgr: Image, mouth: MouthLandmarks) -> Box:
-    reach = MARGIN * mouth.half_width_px
-    x, y = mouth.centre_px
-    left, top = max(0, int(x - reach)), max(0, int(y - 0.6 * reach))
-    right, bottom = min(bgr.shape[1], int(x + reach) + 1), min(bgr.shape[0], int(y + 1.2 * reach) + 1)
+def _surroundings(picture: Planar, face: Face) -> Box:
+    """All that a mouth of the face may need, inside of the picture."""
+    x, y = face.centre
+    size = face.box.width
+    width, height = size_of(picture)
+    left, top = max(0, int(x - MARGIN * size)), max(0, int(y - MARGIN * size))
+    right, bottom = min(width, int(x + MARGIN * size) + 1), min(height, int(y + (MARGIN + 0.3) * size) + 1)
     return Box(x=left, y=top, width=max(1, right - left), height=max(1, bottom - top))
+
+
+def _mouth_in(part: Image | None, box: Box | None, face: Face | None) -> MouthLandmarks | None:
+    """The mouth in a part of a picture, in pixels of the whole."""
+    if part is None or box is None or face is None:
+        return None
+    mouth = locate_mouth(part, face.shifted(-box.x, -box.y))
+    if mouth is None:
+        return None
+    x, y = mouth.centre_px
+    return replace(mouth, centre_px=(x + box.x, y + box.y))
 
 
 def _close(shot: _Open | None, shots: list[Shot], reasons: list[str]) -> None:

@@ -12,8 +12,8 @@ from contracts.lipsync import LipSyncRequest, NoFacePolicy
 from contracts.production import DeliveryProfile
 from providers._media.encode import VideoWriter
 from providers._media.face_tracks import tracks_at
-from providers._media.faces import Image
-from providers._media.frames import Frame, read_frames
+from providers._media.frames import PlanarFrame, read_planar_frames
+from providers._media.planar import Planar
 from providers.lipsync._mouth_before import BeforeWriter
 from providers.lipsync._mouth_compose import MouthComposer
 from providers.lipsync._mouth_drive import MouthDrive
@@ -47,31 +47,30 @@ def render_video(
     """
     profile, policy = request.production.profile, request.no_face_policy
 
-    def frames() -> Iterator[Frame]:
-        source = read_frames(video, fps=drive.fps, max_long_side=profile.max_long_side)
+    def frames() -> Iterator[PlanarFrame]:
+        source = read_planar_frames(video, fps=drive.fps, max_long_side=profile.max_long_side)
         return islice(source, drive.frame_count)
 
-    def watched() -> Iterator[Frame]:
+    def watched() -> Iterator[PlanarFrame]:
         for frame in frames():
             share = TRACK_SHARE + (SURVEY_SHARE - TRACK_SHARE) * min(1.0, (frame.index + 1) / drive.frame_count)
             progress(share, 1.0, "looking at the mouth")
             yield frame
 
-    width = next(read_frames(video, max_long_side=profile.max_long_side)).bgr.shape[1]
+    width = next(read_planar_frames(video, max_long_side=profile.max_long_side)).picture.shape[1]
     seen = survey(watched(), tracks_at(track, drive.fps, width))
     played = list(played_indices(seen.frame_count, drive.frame_count))
     reasons = [_reason(seen.reasons[source], float(drive.strengths[place])) for place, source in enumerate(played)]
     _check(reasons, policy, drive.fps)
     painter = _Painter(seen, drive, reasons, hold=policy == "hold_last")
-    pictures = (frame.bgr for frame in frames())
-    shown = played_frames(pictures, seen.frame_count, drive.frame_count, files.folder)
+    shown = played_frames((frame.picture for frame in frames()), seen.frame_count, drive.frame_count, files.folder)
     with (
         VideoWriter(files.aligned, width=seen.width, height=seen.height, fps=drive.fps, profile=profile) as writer,
-        BeforeWriter(files.before, (seen.height, seen.width), drive.fps, profile) as before,
+        BeforeWriter(files.before, seen.width, seen.height, drive.fps, profile) as before,
     ):
-        for place, (source, bgr) in enumerate(shown):
-            writer.write(painter.paint(place, source, bgr))
-            before.write(bgr)
+        for place, (source, picture) in enumerate(shown):
+            writer.write_planar(painter.paint(place, source, picture))
+            before.write_planar(picture)
             progress(SURVEY_SHARE + (1 - SURVEY_SHARE) * (place + 1) / drive.frame_count, 1.0, "animating the video")
     return Rendered(painter.openings, reasons, seen.confidence)
 
@@ -101,18 +100,18 @@ class _Painter:
         self._drive = drive
         self._reasons = reasons
         self._hold = hold
-        self._held: Image | None = None
+        self._held: Planar | None = None
         self._shot: Shot | None = None
         self._composer: MouthComposer | None = None
 
-    def paint(self, place: int, source: int, bgr: Image) -> Image:
+    def paint(self, place: int, source: int, picture: Planar) -> Planar:
         """The output's frame at ``place``, from the source's frame ``source``."""
         reason = self._reasons[place]
         if reason:
             self.openings.append(0.0)
-            return self._held if self._hold and self._held is not None and reason != OUTSIDE_SEGMENTS else bgr
+            return self._held if self._hold and self._held is not None and reason != OUTSIDE_SEGMENTS else picture
         shot = self._shot_at(source)
-        frame = bgr.copy()
+        frame = picture.copy()
         strength = float(self._drive.strengths[place]) * self._faded(place)
         transform = shot.transforms[source - shot.first_frame]
         self.openings.append(self._composer_of(shot).compose(frame, transform, self._drive.pose(place), strength))

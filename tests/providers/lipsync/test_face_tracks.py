@@ -18,7 +18,7 @@ from contracts.faces import BoxTrack, FaceOptions, FaceTrack
 from providers._media.face_tracking import FaceTracker
 from providers._media.face_tracks import box_track, face_track, tracks_at
 from providers._media.faces import Face, choose_face, find_faces
-from providers._media.frames import read_frames
+from providers._media.frames import read_planar_frames
 from providers._media.yunet import YuNet
 from sparkle_dagster.artifacts.local import LocalArtifactStore
 from tests.providers.lipsync import yunet_shaped
@@ -79,7 +79,7 @@ def test_it_says_at_any_rate_and_size_what_the_tracker_said(
 ) -> None:
     track, _ = followed(film)
     tracker = FaceTracker()
-    alone = [tracker.update(frame.bgr) for frame in read_frames(store.fetch(film))]
+    alone = [tracker.update_planar(frame.picture) for frame in read_planar_frames(store.fetch(film))]
     same = list(tracks_at(track, 25, SIDE))
     assert [row.shot for row in same] == [row.shot for row in alone]
     assert [row.looked for row in same] == [row.looked for row in alone]
