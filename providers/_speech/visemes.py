@@ -43,6 +43,13 @@ class MouthMotion:
     def __len__(self) -> int:
         return len(self.opening)
 
+    def ahead(self, seconds: float) -> "MouthMotion":
+        """The same motion that much earlier; its end is held."""
+        places = np.arange(len(self)) + seconds * self.rate_hz
+        columns = (self.opening, self.width, self.teeth, self.tuck)
+        moved = (np.interp(places, np.arange(len(self)), column).astype(np.float32) for column in columns)
+        return MouthMotion(self.rate_hz, *moved)
+
 
 @dataclass(frozen=True)
 class _Pose:

@@ -88,4 +88,4 @@ def _motion(
             curve = MouthCurve.parse_json(stream.read())
         if curve.opening:
             return motion_from_curve(curve, duration, fps, lead_seconds), "features"
-    return motion_from_audio(samples, SAMPLE_RATE_HZ, fps), "features"
+    return motion_from_audio(samples, SAMPLE_RATE_HZ, fps).ahead(lead_seconds), "features"

@@ -89,6 +89,14 @@ def test_sound_alone_opens_where_it_is_loud() -> None:
     assert opening[5:20].mean() > opening[30:45].mean() + 0.3
 
 
+def test_a_motion_can_run_ahead() -> None:
+    times = np.arange(32_000) / 16_000
+    voiced = (np.sign(np.sin(2 * np.pi * 150 * times)) * 0.3 * ((times % 1.0) < 0.5)).astype(np.float32)
+    motion = motion_from_audio(voiced, 16_000, 50.0)
+    np.testing.assert_allclose(motion.ahead(0.1).opening[:-5], motion.opening[5:], atol=1e-6)
+    assert len(motion.ahead(0.1)) == len(motion)
+
+
 def test_loudness_is_between_0_and_1_at_any_length() -> None:
     for samples in (1, 100, 16_000):
         envelope = loudness_envelope(np.full(samples, 0.5, np.float32), 16_000, 7)
