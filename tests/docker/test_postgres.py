@@ -75,5 +75,6 @@ def _query(stack: Stack, sql: str) -> list[str]:
         sql,
         "sparkle",
     ]
-    done = subprocess.run(command, env={"PGPASSWORD": PASSWORD}, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env={"PGPASSWORD": PASSWORD}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     return done.stdout.split()
