@@ -56,7 +56,7 @@ class Attempt(Model):
 class NodeEvent(Contract):
     """One structured event per change of a node's status; the last one of a node's run is terminal."""
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     event_id: str = Field(
         default_factory=lambda: uuid.uuid4().hex, description="The same wherever this event is delivered."
@@ -80,7 +80,9 @@ class NodeEvent(Contract):
     cpu_s: float | None = Field(default=None, gt=0)
     peak_memory_mb: float | None = Field(default=None, gt=0)
     gpu_memory_mb: float | None = Field(default=None, gt=0)
-    definition_digest: str = Field(default="", description="Digest of the workflow definition it ran under.")
+    definition_digest: str = Field(default="", description="Digest of the definition it ran under.")
+    reason: str = Field(default="", description="Why it ran, was turned off or was found stored.")
+    attempts: tuple[Attempt, ...] = Field(default=(), description="Every start of a provider so far, in order.")
 
     def as_json(self) -> str:
         """One line; what is not known is left out."""
@@ -95,7 +97,7 @@ def _event_has_an_id(document: Document) -> Document:
 class NodeRecord(Contract):
     """How a stored result came to be; kept in its manifest, outside its content."""
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     node_id: str
     provider: str
@@ -108,8 +110,20 @@ class NodeRecord(Contract):
     run_id: str = ""
     started_at: str = ""
     code_version: str = ""
-    definition_digest: str = Field(default="", description="Digest of the workflow definition this was made under.")
-    inputs: dict[str, str] = Field(default_factory=dict, description="node or upload -> digest of what was read of it.")
+    definition_digest: str = Field(default="", description="Digest of the definition this was made under.")
+    definition: ArtifactRef | None = Field(default=None, description="The definition itself, kept with what it made.")
+    inputs: dict[str, str] = Field(
+        default_factory=dict, description="Request field -> digest of what the provider was given for it."
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="The provider's options, defaults included.")
+    weights: dict[str, str] = Field(default_factory=dict, description="Model name -> SHA-256 of its file.")
+    code: str = Field(
+        default="", description="The provider's class; with the digest of its file where no package versions it."
+    )
+    memo_key: str = Field(default="", description="Digest of all that decides the result; equal keys, equal results.")
+    cached_from: str = Field(default="", description="<asset>/<production>@<generation> whose result was used again.")
+    reason: str = Field(default="", description="Why it ran, was turned off or was found stored.")
+    conditions_met: bool = Field(default=True, description="False: `when` or `skip_if` turned the node off.")
     previews: dict[str, Any] = Field(default_factory=dict, description="digest of an artifact -> its InspectionResult.")
     switches: dict[str, Any] = Field(
         default_factory=dict, description="What this run changed over the configuration: enabled, provider."
@@ -120,6 +134,17 @@ class NodeRecord(Contract):
 @upgrades(NodeRecord, 1)
 def _record_ran_as_configured(document: Document) -> Document:
     return document
+
+
+@upgrades(NodeEvent, 2)
+def _event_without_attempts(document: Document) -> Document:
+    return document
+
+
+@upgrades(NodeRecord, 2)
+def _record_without_keys(document: Document) -> Document:
+    """Version 2 kept digests by source, of another shape: they compare with nothing."""
+    return {**document, "inputs": {}}
 
 
 class NodeSummary(Model):
@@ -137,11 +162,16 @@ class NodeSummary(Model):
     notes: tuple[str, ...] = ()
     data_version: str = ""
     error: str = ""
+    reason: str = ""
+    cached_from: str = ""
     trace: tuple[Candidate, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
 
 
 class RunSummary(Contract):
     """A production as it stands: per-node metrics, artifact map, logs pointer."""
+
+    VERSION: ClassVar[int] = 2
 
     production: str
     workspace: str
@@ -152,3 +182,8 @@ class RunSummary(Contract):
     artifacts: dict[str, ArtifactRef] = Field(default_factory=dict, description="<asset>.<field> -> artifact.")
     run_ids: tuple[str, ...] = ()
     logs: str = Field(default="", description="Where the logs of the last run are.")
+
+
+@upgrades(RunSummary, 1)
+def _summary_without_attempts(document: Document) -> Document:
+    return document

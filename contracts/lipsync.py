@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.artifacts import ArtifactRef, FrameRange, Span
-from contracts.production import Metrics, TaskRequest, TaskResult
+from contracts.production import MEASURED, Metrics, TaskRequest, TaskResult
 from contracts.script import ScriptResult
 
 NoFacePolicy = Literal["pass_through", "hold_last", "fail"]
@@ -33,7 +33,9 @@ class LipSyncMetrics(Metrics):
     fps: float = 0.0
     face_confidence: float | None = Field(default=None, description="0..1, mean over the frames with a face.")
     render_seconds: float | None = Field(
-        default=None, description="A measurement of the run; not part of the data version."
+        default=None,
+        description="A measurement of the run; not part of the data version.",
+        json_schema_extra=MEASURED,
     )
 
 

@@ -1,8 +1,9 @@
 """What every request and every result carries: which production, for which delivery, how honest."""
 
-from typing import Any, Literal
+from collections.abc import Collection
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from contracts.base import Contract, Fidelity, Model
 
@@ -31,6 +32,10 @@ class DeliveryProfile(Model):
     limits: dict[str, CheckLimits] = Field(default_factory=dict, description="Limits of the checks, by check id.")
 
 
+ProductionPart = Literal["identity", "delivery", "limits"]
+"""What a provider may see of its production: which one it is, how it is delivered, how it is judged."""
+
+
 class ProductionSpec(Model):
     """The production a request belongs to."""
 
@@ -38,6 +43,23 @@ class ProductionSpec(Model):
     workspace: str = "main"
     upload_digest: str = Field(default="", description="SHA-256 identity of audio and face, 64 hex digits.")
     profile: DeliveryProfile = DeliveryProfile()
+
+    def part(self, name: ProductionPart) -> dict[str, Any]:
+        """One part as JSON values."""
+        match name:
+            case "identity":
+                return self.model_dump(mode="json", exclude={"profile"})
+            case "delivery":
+                return self.profile.model_dump(mode="json", exclude={"limits"})
+            case "limits":
+                return self.profile.model_dump(mode="json", include={"limits"})
+
+    def seen(self, parts: Collection[ProductionPart]) -> Self:
+        """A copy with these parts only; the others are as if nobody had set them."""
+        identity = self.part("identity") if "identity" in parts else {}
+        delivery = self.part("delivery") if "delivery" in parts else {}
+        limits = self.part("limits") if "limits" in parts else {}
+        return type(self).model_validate({**identity, "profile": {**delivery, **limits}})
 
 
 class TaskRequest(Contract):
@@ -50,8 +72,19 @@ class TaskRequest(Contract):
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
+MEASURED: dict[str, JsonValue] = {"measurement_of_the_run": True}
+"""``json_schema_extra`` of a metric that tells of one run, not of what was made: no part of the content."""
+
+
 class Metrics(Model):
     """Base of typed metrics; dumps to an object."""
+
+    def content(self) -> Self:
+        """A copy without measurements of the run."""
+        fields = type(self).model_fields.items()
+        return self.model_copy(
+            update={name: info.default for name, info in fields if info.json_schema_extra == MEASURED}
+        )
 
 
 class TaskResult(Contract):
@@ -60,6 +93,12 @@ class TaskResult(Contract):
     provider: str = Field(default="", description="Name of the provider that made it.")
     fidelity: Fidelity = Fidelity.REAL
     notes: tuple[str, ...] = Field(default=(), description="What a person should know, one sentence each.")
+
+    def content(self) -> Self:
+        """A copy without what says who and how: this is what its readers get, and what its digests are of."""
+        metrics: object = getattr(self, "metrics", None)
+        measured = {"metrics": metrics.content()} if isinstance(metrics, Metrics) else {}
+        return self.model_copy(update={"provider": "", "notes": (), **measured})
 
 
 CaptionPolicy = Literal["confident", "all", "none"]

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from contracts.context import ProviderContext
 from contracts.lipsync import LipSyncRequest, LipSyncResult
 from contracts.media import InspectionRequest, InspectionResult
-from contracts.production import TaskRequest, TaskResult
+from contracts.production import ProductionPart, TaskRequest, TaskResult
 from contracts.qa import QAReviewRequest, QAReviewResult
 from contracts.script import ScriptGenerationRequest, ScriptResult
 from contracts.video import VideoAssemblyRequest, VideoAssemblyResult
@@ -46,7 +46,8 @@ class Task(ABC, Generic[Request, Result]):
     keeping from run to run: a resident process then calls ``run`` again and again, with ``self.context`` renewed before
     each; what was loaded stays on ``self``, and nothing of an earlier context may. ``preload`` names modules that every
     run imports: they are loaded once per run of the pipeline and attempts are forked after it, so nothing that starts
-    threads of its own or touches a GPU.
+    threads of its own or touches a GPU. ``sees`` are the parts of the request's ``production`` that it is shown: a
+    stored result is used again where everything it was shown is the same, so the fewer parts, the more often.
     """
 
     capability: ClassVar[str]
@@ -58,6 +59,7 @@ class Task(ABC, Generic[Request, Result]):
     deterministic: ClassVar[bool] = True
     warm: ClassVar[bool] = False
     preload: ClassVar[tuple[str, ...]] = ()
+    sees: ClassVar[frozenset[ProductionPart]] = frozenset({"identity", "delivery", "limits"})
 
     class Options(ProviderOptions):
         """No options."""
@@ -91,6 +93,7 @@ class ScriptGenerationTask(Task[ScriptGenerationRequest, ScriptResult]):
     """What is said, and when: lines, words, phones, captions."""
 
     capability = "script"
+    sees = frozenset()
     request_type = ScriptGenerationRequest
     result_type = ScriptResult
 
@@ -99,6 +102,7 @@ class LipSyncTask(Task[LipSyncRequest, LipSyncResult]):
     """A face whose mouth follows the voice."""
 
     capability = "lipsync"
+    sees = frozenset({"delivery"})
     request_type = LipSyncRequest
     result_type = LipSyncResult
 
@@ -107,6 +111,7 @@ class VideoAssemblyTask(Task[VideoAssemblyRequest, VideoAssemblyResult]):
     """Picture, sound, captions and title as one deliverable file."""
 
     capability = "video"
+    sees = frozenset({"identity", "delivery"})
     request_type = VideoAssemblyRequest
     result_type = VideoAssemblyResult
 
@@ -115,6 +120,7 @@ class QAReviewTask(Task[QAReviewRequest, QAReviewResult]):
     """Measured checks on the finished file, and a verdict."""
 
     capability = "qa"
+    sees = frozenset({"delivery", "limits"})
     request_type = QAReviewRequest
     result_type = QAReviewResult
 
@@ -126,5 +132,6 @@ class MediaInspectionTask(Task[InspectionRequest, InspectionResult]):
     """Facts and previews of any file, by decoding it. Not a node: the platform asks it about every output."""
 
     capability = "media"
+    sees = frozenset()
     request_type = InspectionRequest
     result_type = InspectionResult

@@ -57,6 +57,14 @@ class NodeSpec(Model):
     lane: Literal["auto", "cpu", "gpu"] = Field(
         default="auto", description="auto: what the selected provider asks for."
     )
+    cache: bool = Field(default=True, description="false: never use a stored result for this node, nor keep one.")
+    when: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=500,
+        description="Run only if it is true: upload.language == 'en'.",
+    )
+    skip_if: str | None = Field(default=None, max_length=500, description="Run the no-op instead if it is true.")
     description: str = ""
     owners: tuple[str, ...] = ()
 
@@ -72,10 +80,3 @@ class NodeSpec(Model):
 class WorkflowSpec(Contract):
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
     nodes: tuple[NodeSpec, ...] = Field(min_length=1)
-
-
-NOT_YET = {
-    "when": "conditional nodes are not built yet; remove the line, or turn the capability off in the tool registry",
-    "skip_if": "conditional nodes are not built yet; remove the line, or turn the capability off in the tool registry",
-}
-"""Keys of a node that are planned and refused by name until they work."""

@@ -216,10 +216,20 @@ def _nodes_table(summary: Any) -> Group:
             f"{node.latency_ms / 1000:.1f} s" if node.latency_ms else "",
             str(node.retries or ""),
         )
-        passed_over = "; ".join(f"{item.provider}: {item.reason}" for item in node.trace if item.reason)
-        if node.error or passed_over:
-            told.append(f"  {node.node_id}: {escape(node.error or passed_over)}")
+        told += [f"  {node.node_id}: {escape(text)}" for text in told_of(node)]
     return Group(table, *told)
+
+
+def told_of(node: Any) -> list[str]:
+    """Of a node beyond its state: the error, the reason, who was passed over, and each start when one failed."""
+    texts = [node.error, node.reason]
+    texts += [f"{item.provider}: {item.reason}" for item in node.trace if item.reason and item.reason != node.reason]
+    if any(attempt.error for attempt in node.attempts):
+        texts += [
+            f"{item.provider} #{item.number} {item.error or 'succeeded'} after {item.latency_ms / 1000:.1f} s"
+            for item in node.attempts
+        ]
+    return [text for text in dict.fromkeys(texts) if text]
 
 
 def _state(node: Any, *, name: bool = True) -> str:

@@ -101,9 +101,10 @@ def rerun(
     from_: Annotated[str | None, typer.Option("--from", help="Run this node and all that follows.")] = None,
     disable: Annotated[list[str] | None, typer.Option(help="Use the no-op for this node, this time.")] = None,
     provider: Annotated[list[str] | None, typer.Option(help="NODE=NAME: use this provider alone, this time.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Make it anew although the same result is stored.")] = False,
     json_output: bool = JsonOption,
 ) -> None:
-    """Make a part of a production again: one node, or a node and what follows.
+    """Make a part of a production again: one node, or a node and what follows. What is stored already is used again.
 
     Examples:  sparkle rerun PRODUCTION --only qa      sparkle rerun PRODUCTION --from lipsync --disable lipsync
     """
@@ -115,6 +116,9 @@ def rerun(
         raise ConfigError("expected --only NODE or --from NODE, got " + ("both" if only else "neither"))
     assets = _selection(workspace, only, from_)
     config = switches(workspace, disable or (), provider or ())
+    if force:
+        nodes = {node.asset_key for node in workspace.workflow.nodes}
+        config |= {asset: {**config.get(asset, {}), "force": True} for asset in assets if asset in nodes}
     skipped = [name for name in config if name not in assets]
     if skipped:
         raise ConfigError(f"expected switches for nodes that run ({', '.join(assets)}), got {', '.join(skipped)}")

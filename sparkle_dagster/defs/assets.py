@@ -35,6 +35,7 @@ class NodeConfig(dg.Config):
 
     enabled: bool | None = Field(default=None, description="false: run the capability's no-op this time.")
     provider: str | None = Field(default=None, description="Use this provider alone this time, such as mouth_warp.")
+    force: bool = Field(default=False, description="true: make the result anew although the same one is stored.")
 
 
 def asset_key(workspace: Workspace, name: str) -> dg.AssetKey:
@@ -101,6 +102,7 @@ def _materialize(
         try:
             node_context = NodeContext(
                 production=production_spec(upload, production, workspace),
+                store=workspace.store,
                 run_id=context.run_id,
                 code_version=code_version,
                 definition_digest=workspace.workflow.definition_digest,
@@ -109,7 +111,7 @@ def _materialize(
                 logger=context.log,
                 queue_ms=queue_ms(context, workspace, node),
             )
-            switches = NodeSwitches(enabled=config.enabled, provider=config.provider)
+            switches = NodeSwitches(enabled=config.enabled, provider=config.provider, force=config.force)
             outcome = run_node(node, upload, inputs, registry, node_context, switches)
         except SparkleError as error:
             raise failure_of(node.id, error) from error

@@ -1,11 +1,10 @@
 """The artifact store as Dagster's IO manager: moves typed results; media stay in the store under their digests."""
 
-from typing import Any
-
 import dagster as dg
 
 from contracts.production import TaskResult
 from sparkle_dagster.defs.run_lock import hold_run
+from sparkle_dagster.execution.commit import commit_outcome
 from sparkle_dagster.execution.node_run import NodeOutcome
 from sparkle_dagster.observability.emitting import emit
 from sparkle_dagster.observability.run_events import committed
@@ -15,7 +14,7 @@ from sparkle_dagster.workspace import this_workspace
 class ArtifactIOManager(dg.ConfigurableIOManager):
     """Commits a node's outcome as the next generation of ``<asset>/<production>``; reads the newest back.
 
-    The commit of the manifest is the one commit point: before it nothing of the run is visible.
+    The terminal event goes out after the commit.
     """
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
@@ -24,17 +23,8 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
             hold_run(this_workspace().settings.home, context.run_id)
 
     def handle_output(self, context: dg.OutputContext, obj: NodeOutcome) -> None:
-        document: dict[str, Any] = {
-            "contract": type(obj.result).__name__,
-            "data_version": obj.data_version,
-            "result": obj.result.model_dump(mode="json"),
-            "record": obj.record.model_dump(mode="json"),
-        }
-        manifest = this_workspace().store.commit(
-            f"{context.asset_key.path[-1]}/{context.asset_partition_key}",
-            document,
-            attempt_id=f"{context.run_id}:{context.step_key}",
-        )
+        store, asset, production = this_workspace().store, context.asset_key.path[-1], context.asset_partition_key
+        manifest = commit_outcome(store, asset, production, obj, f"{context.run_id}:{context.step_key}")
         context.add_output_metadata({"generation": dg.MetadataValue.int(manifest.generation)})
         emit(this_workspace(), obj.terminal or committed(obj, this_workspace(), str(context.asset_partition_key)))
 

@@ -5,12 +5,13 @@ one click away.
 """
 
 import base64
+from collections.abc import Iterable
 from typing import Any
 
 import dagster as dg
 
 from contracts.artifacts import ArtifactRef, MediaInfo
-from contracts.events import NodeRecord
+from contracts.events import Attempt, NodeRecord
 from contracts.media import InspectionResult
 from contracts.production import Metrics, TaskResult
 from contracts.qa import QAReviewResult
@@ -45,7 +46,9 @@ def _provenance(result: TaskResult, record: NodeRecord, data_version: str) -> di
         "provider": dg.MetadataValue.text(record.provider),
         "fidelity": dg.MetadataValue.text(result.fidelity.value),
         "status": dg.MetadataValue.text(record.status.value),
+        "reason": dg.MetadataValue.text(record.reason),
         "resolution": dg.MetadataValue.md(_resolution(record)),
+        "attempts": dg.MetadataValue.md(attempts_table(record.attempts)),
         "retries": dg.MetadataValue.int(max(len(record.attempts) - 1, 0)),
         "latency_ms": dg.MetadataValue.int(record.latency_ms),
         **_cost(result, record),
@@ -134,6 +137,16 @@ def _metrics(result: TaskResult) -> dict[str, dg.MetadataValue[Any]]:
 def _resolution(record: NodeRecord) -> str:
     rows = [f"| {item.provider} | {item.outcome} | {_cell(item.reason)} |" for item in record.trace]
     return "\n".join(["| provider | outcome | reason |", "|---|---|---|", *rows])
+
+
+def attempts_table(attempts: Iterable[Attempt]) -> str:
+    """Every start of a provider as a Markdown table."""
+    rows = [
+        f"| {item.provider} | {item.number} | {item.error or 'succeeded'} | {item.latency_ms} ms "
+        f"| {_cell(item.message)} |"
+        for item in attempts
+    ]
+    return "\n".join(["| provider | attempt | ended with | latency | message |", "|---|---|---|---|---|", *rows])
 
 
 def _picture(ref: ArtifactRef, workspace: Workspace) -> str:

@@ -1,32 +1,38 @@
 """One node of one production, from top to bottom. Not here: Dagster, and how a provider is started.
 
-1. build and validate the request from what the node binds;
-2. let the registry run its candidates (availability, attempts, failover, deadline: all behind ``resolve``);
-3. judge what came back: fidelity, data version, record.
+1. ``when`` and ``skip_if``: a node that is not to run uses its capability's no-op;
+2. build and validate the request from what the node binds;
+3. let the registry run its candidates (availability, attempts, failover, deadline: all behind ``resolve``); before a
+   candidate is started, the memo is asked under that candidate's own key;
+4. judge what came back: fidelity, data version, record.
 
-The caller hands the outcome to the IO manager, which commits it, and then reports the terminal event.
+The caller hands the outcome to the IO manager, which commits it, then the memo's pointer, then the terminal event.
 """
 
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, get_args
 
 from contracts.artifacts import ArtifactRef
 from contracts.base import digest_of, least
 from contracts.errors import ProviderError, SparkleError
-from contracts.events import Attempt, NodeEvent, NodeRecord, NodeStatus, Usage
-from contracts.production import ProductionSpec, TaskResult
+from contracts.events import Attempt, Candidate, NodeEvent, NodeRecord, NodeStatus, Usage
+from contracts.production import ProductionSpec, TaskRequest, TaskResult
 from contracts.upload import UploadResult
-from sparkle_dagster.registry.attempts import Outcome
+from sparkle_dagster.artifacts.store import ArtifactStore
+from sparkle_dagster.execution.conditions import decide, values_in
+from sparkle_dagster.execution.contents import Contents, contents_of
+from sparkle_dagster.execution.memo import REMEMBERED, Keyed, find, keyed
+from sparkle_dagster.registry.attempts import Outcome, Stored
+from sparkle_dagster.registry.candidates import NO_OP, ProviderCandidate
 from sparkle_dagster.registry.provider_registry import ProviderRegistry
 from sparkle_dagster.workflow.bind import bind
-from sparkle_dagster.workflow.graph import Node
-
-NOT_CONTENT = frozenset({"provider", "notes"})
-"""Fields of a result that say who and how, not what: they never change the data version."""
+from sparkle_dagster.workflow.expressions import Decision
+from sparkle_dagster.workflow.graph import UPLOAD, Node
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,13 @@ class NodeSwitches:
 
     enabled: bool | None = None
     provider: str | None = None
+    force: bool = False
+    """Make the result anew although it is stored."""
 
     @property
     def given(self) -> dict[str, Any]:
-        """Those that were set."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        """Those that change how it is made."""
+        return {name: value for name, value in vars(self).items() if value is not None and name != "force"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,8 @@ class NodeOutcome:
     data_version: str
     terminal: NodeEvent | None = None
     """To be reported by whoever commits the outcome, after the commit."""
+    remember_as: str = ""
+    """Key under which the committed result is to be found again; empty: it is not."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,7 @@ class NodeContext:
     """Where a node run belongs, and who listens."""
 
     production: ProductionSpec
+    store: ArtifactStore
     run_id: str
     code_version: str
     definition_digest: str
@@ -71,23 +82,7 @@ class NodeContext:
 
 def data_version_of(result: TaskResult) -> str:
     """Digest of the result's content, 64 hex digits: equal content stops the cascade."""
-    return digest_of(result.model_dump(mode="json", exclude=set(NOT_CONTENT)))
-
-
-def bound_versions(node: Node, results: Mapping[str, TaskResult]) -> dict[str, str]:
-    """Node id or ``upload`` -> digest of what ``node`` reads of its result: another title does not touch lip-sync.
-
-    Args:
-        results: by node id, with ``upload``; a source that is missing is left out.
-    """
-    versions: dict[str, str] = {}
-    for source in dict.fromkeys(bound.source for bound in node.inputs if bound.source in results):
-        document = results[source].model_dump(mode="json", exclude=set(NOT_CONTENT))
-        fields = {bound.source_field for bound in node.inputs if bound.source == source}
-        fields |= {"fidelity", "profile"}  # every request carries the delivery profile and inherits fidelity
-        read = document if None in fields else {name: document[name] for name in fields if name in document}
-        versions[source] = digest_of(read)
-    return versions
+    return contents_of(result).whole
 
 
 def run_node(
@@ -105,84 +100,157 @@ def run_node(
 
     Raises:
         ProviderError: every candidate was tried; ``trace`` and ``attempts`` are on the error.
-        ContractViolation: what the node binds does not make a valid request.
+        ContractViolation: what the node binds does not make a valid request, or a condition cannot be decided.
     """
-    started = time.monotonic()
-    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    attempts: list[Attempt] = []
+    run = _Run(node, upload, results, registry, context, switches)
+    run.emit(NodeStatus.RUNNING)
+    try:
+        return run.outcome()
+    except Exception as error:
+        run.emit(NodeStatus.FAILED, error)
+        raise
+    except BaseException:
+        run.emit(NodeStatus.CANCELLED)
+        raise
 
-    def event(status: NodeStatus, outcome: Outcome | None = None, error: Exception | None = None) -> NodeEvent:
-        usage = usage_of(attempts)
+
+@dataclass
+class _Run:
+    node: Node
+    upload: UploadResult
+    results: Mapping[str, TaskResult]
+    registry: ProviderRegistry
+    context: NodeContext
+    switches: NodeSwitches
+    started: float = field(default_factory=time.monotonic)
+    started_at: str = field(default_factory=lambda: _now())
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
+    keys: dict[str, Keyed] = field(default_factory=dict[str, Keyed])
+    reason: str = ""
+
+    def outcome(self) -> NodeOutcome:
+        sources = {UPLOAD: self.upload, **self.results}
+        decision = decide(self.node, values_in(sources), self.context.production, self.registry.is_enabled)
+        if decision.reason:
+            self.reason = decision.reason
+            self.context.logger.info(
+                "%s %s: %s", self.node.id, "runs" if decision.runs else "is turned off", self.reason
+            )
+        task = self.registry.resolve(
+            self.node.capability,
+            enabled=self.switches.enabled if decision.runs else False,
+            provider=self.switches.provider or self.node.spec.provider,
+            retries=self.node.spec.retries,
+            timeout_seconds=self.node.spec.timeout,
+        )
+        outcome = task.run_with_outcome(
+            self._request(),
+            on_progress=self.context.progress,
+            on_attempt=self._on_attempt,
+            logger=self.context.logger,
+            lookup=self._lookup,
+        )
+        if outcome.stored_as:
+            self.reason = f"nothing that decides it has changed: stored as {outcome.stored_as}"
+        record = self._record(outcome, decision)
+        key = record.memo_key if record.status in REMEMBERED and self.node.spec.cache else ""
+        terminal = self._event(record.status, outcome)
+        return NodeOutcome(outcome.result, record, data_version_of(outcome.result), terminal, key)
+
+    def emit(self, status: NodeStatus, error: Exception | None = None) -> None:
+        self.context.emit(self._event(status, error=error))
+
+    def _request(self) -> TaskRequest:
+        document = bind(self.node, self.upload, self.results)
+        bound = {bound.source for bound in self.node.inputs} & set(self.results)
+        document["production"] = self.context.production
+        document["input_fidelity"] = least(self.upload.fidelity, *(self.results[source].fidelity for source in bound))
+        return self.node.task.request_type.parse(document)
+
+    def _lookup(self, candidate: ProviderCandidate) -> Stored | None:
+        found = keyed(self.node, candidate, self._contents, self.context.production, self.registry)
+        self.keys[candidate.name] = found
+        if candidate.name == NO_OP or self.switches.force or not self.node.spec.cache:
+            return None
+        return find(self.context.store, self.node, found.key)
+
+    @cached_property
+    def _contents(self) -> dict[str, Contents]:
+        return {source: contents_of(result) for source, result in {UPLOAD: self.upload, **self.results}.items()}
+
+    def _on_attempt(self, attempt: Attempt) -> None:
+        self.attempts.append(attempt)
+        if attempt.error:
+            self.emit(NodeStatus.RETRYING)
+
+    def _record(self, outcome: Outcome, decision: Decision) -> NodeRecord:
+        made = self.keys[outcome.provider]
+        return NodeRecord(
+            node_id=self.node.id,
+            provider=outcome.provider,
+            provider_version=outcome.provider_version,
+            fidelity=outcome.result.fidelity,
+            status=_status(outcome),
+            trace=_explained(outcome, decision),
+            attempts=outcome.attempts,
+            latency_ms=_elapsed_ms(self.started),
+            run_id=self.context.run_id,
+            started_at=self.started_at,
+            code_version=self.context.code_version,
+            definition_digest=self.context.definition_digest,
+            inputs=made.inputs,
+            options=made.fingerprint.options,
+            weights=made.fingerprint.weights,
+            code=made.fingerprint.code,
+            memo_key=made.key,
+            cached_from=outcome.stored_as,
+            reason=self.reason,
+            conditions_met=decision.runs,
+            previews=outcome.inspections,
+            switches=self.switches.given,
+            queue_ms=self.context.queue_ms,
+        )
+
+    def _event(self, status: NodeStatus, outcome: Outcome | None = None, error: Exception | None = None) -> NodeEvent:
+        attempts, usage = tuple(self.attempts), usage_of(self.attempts)
         return NodeEvent(
-            node_id=node.id,
+            node_id=self.node.id,
             provider=outcome.provider if outcome else (attempts[-1].provider if attempts else ""),
             status=status,
-            latency_ms=_elapsed_ms(started),
+            latency_ms=_elapsed_ms(self.started),
             retries=max(len(attempts) - 1, 0),
             artifacts=tuple(artifacts_of(outcome.result).values()) if outcome else (),
-            workspace=context.production.workspace,
-            production=context.production.key,
-            run_id=context.run_id,
-            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            workspace=self.context.production.workspace,
+            production=self.context.production.key,
+            run_id=self.context.run_id,
+            at=_now(),
             error=type(error).__name__ if error else "",
             message=str(error) if error else "",
             fidelity=outcome.result.fidelity if outcome else None,
-            cache="miss" if outcome else None,
-            failed_over=_failed_over(attempts, outcome),
-            queue_ms=context.queue_ms,
-            definition_digest=context.definition_digest,
+            cache=("hit" if outcome.stored_as else "miss") if outcome else None,
+            failed_over=_failed_over(self.attempts, outcome),
+            queue_ms=self.context.queue_ms,
+            definition_digest=self.context.definition_digest,
             cpu_s=usage.cpu_s,
             peak_memory_mb=usage.peak_memory_mb,
             gpu_memory_mb=usage.gpu_memory_mb,
+            reason=self.reason,
+            attempts=attempts,
         )
 
-    def on_attempt(attempt: Attempt) -> None:
-        attempts.append(attempt)
-        if attempt.error:
-            context.emit(event(NodeStatus.RETRYING))
 
-    context.emit(event(NodeStatus.RUNNING))
-    try:
-        document = bind(node, upload, results)
-        document["production"] = context.production
-        document["input_fidelity"] = least(*(result.fidelity for result in (upload, *results.values())))
-        request = node.task.request_type.parse(document)
-        task = registry.resolve(
-            node.capability,
-            enabled=switches.enabled,
-            provider=switches.provider or node.spec.provider,
-            retries=node.spec.retries,
-            timeout_seconds=node.spec.timeout,
-        )
-        outcome = task.run_with_outcome(
-            request, on_progress=context.progress, on_attempt=on_attempt, logger=context.logger
-        )
-    except Exception as error:
-        context.emit(event(NodeStatus.FAILED, error=error))
-        raise
-    except BaseException:
-        context.emit(event(NodeStatus.CANCELLED))
-        raise
-    status = NodeStatus.PASSED_THROUGH if outcome.provider == "noop" else NodeStatus.SUCCEEDED
-    record = NodeRecord(
-        node_id=node.id,
-        provider=outcome.provider,
-        provider_version=outcome.provider_version,
-        fidelity=outcome.result.fidelity,
-        status=status,
-        trace=outcome.trace,
-        attempts=outcome.attempts,
-        latency_ms=_elapsed_ms(started),
-        run_id=context.run_id,
-        started_at=started_at,
-        code_version=context.code_version,
-        definition_digest=context.definition_digest,
-        inputs=bound_versions(node, {"upload": upload, **results}),
-        previews=outcome.inspections,
-        switches=switches.given,
-        queue_ms=context.queue_ms,
-    )
-    return NodeOutcome(outcome.result, record, data_version_of(outcome.result), event(status, outcome))
+def _status(outcome: Outcome) -> NodeStatus:
+    if outcome.provider == NO_OP:
+        return NodeStatus.PASSED_THROUGH
+    return NodeStatus.CACHED if outcome.stored_as else NodeStatus.SUCCEEDED
+
+
+def _explained(outcome: Outcome, decision: Decision) -> tuple[Candidate, ...]:
+    """The trace; where a condition turned the node off, that is why its providers were."""
+    if decision.runs:
+        return outcome.trace
+    why = {"reason": decision.reason}
+    return tuple(item.model_copy(update=why) if item.outcome == "disabled" else item for item in outcome.trace)
 
 
 def artifacts_of(result: TaskResult) -> dict[str, ArtifactRef]:
@@ -198,7 +266,8 @@ def artifact_field_names(result_type: type[TaskResult]) -> list[str]:
 
 
 def code_version_of(node: Node, candidates: object) -> str:
-    """Digest of the node and the *configured* candidates with options; never what happens to be installed."""
+    """Digest of the node, conditions included, and the *configured* candidates with options; never what happens to be
+    installed."""
     spec: dict[str, Any] = node.spec.model_dump(mode="json", exclude={"description", "owners"})
     return digest_of({"node": spec, "candidates": candidates})[:16]
 
@@ -232,3 +301,7 @@ def _failed_over(attempts: Sequence[Attempt], outcome: Outcome | None) -> tuple[
 
 def _elapsed_ms(started: float) -> int:
     return round((time.monotonic() - started) * 1000)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

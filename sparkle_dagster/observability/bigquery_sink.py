@@ -33,12 +33,23 @@ COLUMNS = {
     "gpu_memory_mb": "FLOAT",
     "error": "STRING",
     "message": "STRING",
+    "reason": "STRING",
     "definition_digest": "STRING",
     "schema_version": "INTEGER",
     "artifacts": "RECORD",
+    "attempts": "RECORD",
 }
-ARTIFACT_COLUMNS = {"path": "STRING", "checksum": "STRING", "size_bytes": "INTEGER", "media_type": "STRING"}
-REPEATED = {"failed_over", "artifacts"}
+INNER_COLUMNS = {
+    "artifacts": {"path": "STRING", "checksum": "STRING", "size_bytes": "INTEGER", "media_type": "STRING"},
+    "attempts": {
+        "provider": "STRING",
+        "number": "INTEGER",
+        "error": "STRING",
+        "message": "STRING",
+        "latency_ms": "INTEGER",
+    },
+}
+REPEATED = {"failed_over", *INNER_COLUMNS}
 
 
 class BigQueryTable:
@@ -81,7 +92,8 @@ class RowsNotInserted(Exception):
 def row_of(event: NodeEvent) -> dict[str, Any]:
     """An event as a row; what is not known is left out, which BigQuery reads as NULL."""
     document = event.model_dump(mode="json", exclude_none=True)
-    document["artifacts"] = [{name: ref[name] for name in ARTIFACT_COLUMNS} for ref in document["artifacts"]]
+    for column, inner in INNER_COLUMNS.items():
+        document[column] = [{name: item[name] for name in inner} for item in document[column]]
     if not document["at"]:
         del document["at"]
     return document
@@ -102,7 +114,7 @@ def _table(name: str) -> Any:
 
     def field(column: str, kind: str) -> Any:
         mode = "REPEATED" if column in REPEATED else "NULLABLE"
-        inner = [field(*item) for item in ARTIFACT_COLUMNS.items()] if kind == "RECORD" else ()
+        inner = [field(*item) for item in INNER_COLUMNS.get(column, {}).items()]
         return SchemaField(column, kind, mode=mode, fields=inner)
 
     table = Table(name, schema=[field(*item) for item in COLUMNS.items()])

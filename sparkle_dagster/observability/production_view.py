@@ -12,7 +12,10 @@ from contracts.media import InspectionResult
 from contracts.production import Metrics, TaskResult
 from contracts.qa import QAReviewResult
 from contracts.upload import UploadResult
-from sparkle_dagster.execution.node_run import artifacts_of, bound_versions
+from sparkle_dagster.execution.contents import contents_of, read_again
+from sparkle_dagster.execution.intake import production_spec
+from sparkle_dagster.execution.node_run import artifacts_of
+from sparkle_dagster.workflow.graph import UPLOAD
 from sparkle_dagster.workspace import Workspace
 
 Result = TypeVar("Result", bound=TaskResult)
@@ -119,12 +122,21 @@ def summarize(production: Production, failures: Mapping[str, NodeSummary] | None
 
 def out_of_date(production: Production) -> frozenset[str]:
     """Nodes made from a result that has been made again since with other content, and all that follow from them."""
-    results = {stage.node_id: stage.result for stage in production.stages}
+    if not production.stages or production.stages[0].node_id != UPLOAD:
+        return frozenset()
+    spec = production_spec(production.upload, production.key, production.workspace)
+    contents = {stage.node_id: contents_of(stage.result) for stage in production.stages}
     records = {stage.node_id: stage.record for stage in production.stages}
     stale: set[str] = set()
     for node in production.workspace.workflow.nodes:
-        if node.id in records and (
-            stale.intersection(node.data_upstream) or records[node.id].inputs != bound_versions(node, results)
+        if node.id not in records:
+            continue
+        sources = {UPLOAD, *(bound.source for bound in node.inputs)}
+        before = records[node.id].inputs
+        if (
+            stale.intersection(node.data_upstream)
+            or not sources <= contents.keys()
+            or before != read_again(node, contents, spec, before)
         ):
             stale.add(node.id)
     return frozenset(stale)
@@ -150,5 +162,8 @@ def _summary(stage: Stage, is_out_of_date: bool) -> NodeSummary:
         metrics=metrics.model_dump(mode="json", exclude_none=True) if isinstance(metrics, Metrics) else {},
         notes=stage.result.notes,
         data_version=stage.data_version,
+        reason=stage.record.reason,
+        cached_from=stage.record.cached_from,
         trace=stage.record.trace,
+        attempts=stage.record.attempts,
     )

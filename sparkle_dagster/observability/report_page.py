@@ -262,13 +262,14 @@ def _seek_button(span: Span) -> str:
 
 def _node_row(node: NodeSummary) -> str:
     status = (node.status.value if node.status else "never made") + (", out of date" if node.out_of_date else "")
-    refused = "; ".join(f"{item.provider}: {item.reason}" for item in node.trace if item.reason)
+    told = [node.error, node.reason, *(f"{item.provider}: {item.reason}" for item in node.trace if item.reason)]
+    told += [f"{item.provider} #{item.number} {item.error}" for item in node.attempts if item.error]
     return (
         f"<tr><td>{html.escape(node.node_id)}</td><td>{html.escape(node.asset)} @{node.generation}</td>"
         f"<td>{html.escape(status)}</td><td>{html.escape(node.provider)}</td>"
         f'<td><span class="tag {node.fidelity or ""}">{node.fidelity or ""}</span></td>'
         f"<td>{node.latency_ms / 1000:.1f} s</td><td><code>{node.data_version[:12]}</code></td>"
-        f"<td>{html.escape(refused or node.error)}</td></tr>"
+        f"<td>{html.escape('; '.join(text for text in dict.fromkeys(told) if text))}</td></tr>"
     )
 
 

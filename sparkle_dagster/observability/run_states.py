@@ -90,13 +90,13 @@ def _failure(instance: dg.DagsterInstance, run_id: str, step_key: str) -> dict[s
         if user is None:
             return {"error": (data.error.message if data.error else "the step ended without an answer").strip()}
         metadata = {key: value.value for key, value in user.metadata.items()}
+        attempts = tuple(Attempt.model_validate(item) for item in _items(metadata, "attempts"))
         return {
             "error": f"{metadata.get('error', 'error')}: {metadata.get('message', user.description)}",
             "trace": tuple(Candidate.model_validate(item) for item in _items(metadata, "trace")),
-            "retries": max(len(_items(metadata, "attempts")) - 1, 0),
-            "provider": next(
-                (Attempt.model_validate(item).provider for item in reversed(_items(metadata, "attempts"))), ""
-            ),
+            "attempts": attempts,
+            "retries": max(len(attempts) - 1, 0),
+            "provider": attempts[-1].provider if attempts else "",
         }
     return {"error": "the process of its run was lost: killed, out of memory, or the machine went down"}
 

@@ -37,6 +37,19 @@ from sparkle_dagster.registry.supervised_tree import AttemptStopped
 Inspections = dict[str, dict[str, Any]]
 RunAttempt = Callable[[ProviderCandidate], tuple[TaskResult, Inspections, Usage]]
 
+
+@dataclass(frozen=True)
+class Stored:
+    """A result that was made before from the same things."""
+
+    result: TaskResult
+    inspections: Inspections
+    origin: str
+    """Where it was found, as a person may look it up."""
+
+
+Lookup = Callable[[ProviderCandidate], Stored | None]
+
 _LONGEST_DELAY_SECONDS = 3600.0
 _dice = random.SystemRandom()
 
@@ -52,6 +65,8 @@ class Outcome:
     attempts: tuple[Attempt, ...]
     inspections: Inspections = field(default_factory=Inspections)
     """Digest of a file that was made -> its InspectionResult as a document."""
+    stored_as: str = ""
+    """Where the result was found stored; empty when it was made."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,7 @@ def run_candidates(
     *,
     on_attempt: Callable[[Attempt], None] | None = None,
     stop: threading.Event | None = None,
+    lookup: Lookup | None = None,
 ) -> Outcome:
     """Try the candidates in order until one gives a result.
 
@@ -80,7 +96,8 @@ def run_candidates(
             ``trace`` and ``attempts``.
         AttemptStopped: ``stop`` was set.
     """
-    return _Resolution(capability, candidates, request, run, policy, on_attempt, stop or threading.Event()).outcome()
+    stopped = stop or threading.Event()
+    return _Resolution(capability, candidates, request, run, policy, on_attempt, stopped, lookup).outcome()
 
 
 def delay_seconds(retries: RetrySpec, retry_number: int) -> float:
@@ -101,6 +118,7 @@ class _Resolution:
     policy: AttemptPolicy
     on_attempt: Callable[[Attempt], None] | None
     stop: threading.Event
+    lookup: Lookup | None = None
     attempts: list[Attempt] = field(default_factory=list[Attempt])
     passed: dict[str, Candidate] = field(default_factory=dict[str, Candidate])
 
@@ -135,14 +153,17 @@ class _Resolution:
             raise
 
     def _tried(self, candidate: ProviderCandidate) -> Outcome:
-        result, inspections = self._retried(candidate)
+        stored = self.lookup(candidate) if self.lookup is not None else None
+        result, inspections = (stored.result, stored.inspections) if stored else self._retried(candidate)
         if least(result.fidelity, self.policy.min_fidelity) is not self.policy.min_fidelity:
             raise ProviderFailed(
                 f"{candidate.full_name}: expected a result that is at least {self.policy.min_fidelity} "
                 f"(min_fidelity of {self.capability}), got one that is {result.fidelity}"
             )
+        origin = stored.origin if stored else ""
         self._pass(candidate, "selected", "")
-        return Outcome(result, candidate.name, candidate.version, self._trace(), tuple(self.attempts), inspections)
+        attempts = tuple(self.attempts)
+        return Outcome(result, candidate.name, candidate.version, self._trace(), attempts, inspections, origin)
 
     def _retried(self, candidate: ProviderCandidate) -> tuple[TaskResult, Inspections]:
         for number in itertools.count(1):

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from contracts.errors import ConfigError, ProviderUnavailable
-from contracts.production import TaskRequest
+from contracts.production import ProductionPart, TaskRequest
 from contracts.tasks import ProviderOptions
 from sparkle_dagster.registry.config import RegistryConfig, located
 from sparkle_dagster.registry.discovery import AnyTask, Registration, provider_class, registered_providers
@@ -50,6 +50,14 @@ class ProviderCandidate:
     @property
     def version(self) -> str:
         return self.provider.version if self.provider else ""
+
+    @property
+    def sees(self) -> frozenset[ProductionPart]:
+        return self.provider.sees if self.provider else frozenset()
+
+    def shown(self, request: TaskRequest) -> TaskRequest:
+        """The request as this provider gets it: without the parts of the production that it does not see."""
+        return request.model_copy(update={"production": request.production.seen(self.sees)})
 
     @property
     def unavailable(self) -> str | None:

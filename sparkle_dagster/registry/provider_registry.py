@@ -25,6 +25,7 @@ from sparkle_dagster.registry.attempts import AttemptPolicy
 from sparkle_dagster.registry.candidates import NO_OP, ProviderCandidate, ProviderCatalog
 from sparkle_dagster.registry.config import RegistryConfig, load_config
 from sparkle_dagster.registry.discovery import AnyTask, registered_tasks
+from sparkle_dagster.registry.fingerprint import Fingerprint, fingerprint_of
 from sparkle_dagster.registry.layers import Origin, among
 from sparkle_dagster.registry.process_host import Place
 from sparkle_dagster.registry.report import CapabilityReport, report_capability
@@ -127,6 +128,10 @@ class ProviderRegistry:
         if provider is not None:
             return (self._catalog.candidate(capability, _name_in(provider, capability)),)
         return tuple(self._catalog.candidate(capability, name) for name in settings.providers)
+
+    def fingerprint(self, candidate: ProviderCandidate) -> Fingerprint:
+        """What decides a candidate's output besides its request."""
+        return fingerprint_of(candidate, self.project_settings.home / "digests.json")
 
     def configured(self, capability: str, provider: str | None = None) -> list[dict[str, Any]]:
         """The candidates as the files have them, for a digest: nothing of what happens to be installed here."""

@@ -14,7 +14,7 @@ from contracts.tasks import Task
 from sparkle_dagster.artifacts.manifests import blobs_of
 from sparkle_dagster.artifacts.store import ArtifactStore
 from sparkle_dagster.registry.artifact_refs import find_refs
-from sparkle_dagster.registry.attempts import AttemptPolicy, Inspections, Outcome, run_candidates
+from sparkle_dagster.registry.attempts import AttemptPolicy, Inspections, Lookup, Outcome, run_candidates
 from sparkle_dagster.registry.candidates import ProviderCandidate
 from sparkle_dagster.registry.discovery import AnyTask
 from sparkle_dagster.registry.process_host import Answer, Listeners, OnProgress, Place, run_attempt
@@ -69,6 +69,7 @@ class ResolvedTask(Task[Any, Any]):
         on_attempt: Callable[[Attempt], None] | None = None,
         logger: logging.Logger | None = None,
         stop: threading.Event | None = None,
+        lookup: Lookup | None = None,
     ) -> Outcome:
         """As ``run``, with the resolution trace, the attempts and what inspection found.
 
@@ -76,6 +77,7 @@ class ResolvedTask(Task[Any, Any]):
             on_progress: called with (done, total, note) in this thread.
             on_attempt: called after each attempt, in this thread.
             logger: takes what the provider logs and prints.
+            lookup: asked before a candidate is started; a stored result is used in its place.
             stop: set it from another thread to kill the provider; AttemptStopped is raised then.
         """
         resolution = self.resolution
@@ -85,12 +87,11 @@ class ResolvedTask(Task[Any, Any]):
                 f"{resolution.task.capability}: expected a {wanted.__name__}, got {type(request).__name__}"
             )
         listeners = Listeners(on_progress, logger or logging.getLogger("sparkle.provider"), stop)
-        document = _document(request)
 
         def run_once(candidate: ProviderCandidate) -> tuple[TaskResult, Inspections, Usage]:
             resolution.store.stage(find_refs(request))  # a provider's process reads and writes files of this machine
             answer = run_attempt(
-                self._order(candidate, document),
+                self._order(candidate, _document(candidate.shown(request))),
                 place=resolution.place,
                 timeout_seconds=resolution.timeout_seconds,
                 listeners=listeners,
@@ -107,6 +108,7 @@ class ResolvedTask(Task[Any, Any]):
             resolution.policy,
             on_attempt=on_attempt,
             stop=stop,
+            lookup=lookup,
         )
 
     def _order(self, candidate: ProviderCandidate, request: dict[str, Any]) -> AttemptOrder:

@@ -31,4 +31,5 @@ def _value_of(bound: BoundInput, node: Node, upload: UploadResult, results: Mapp
             f"node {node.id!r}: expected the result of {bound.source!r} for {bound.request_field!r}, "
             f"got results of: {', '.join(sorted(results)) or 'none'}"
         )
-    return source if bound.source_field is None else getattr(source, bound.source_field)
+    # A result as a whole comes without what says who made it and how: a reader cannot depend on it.
+    return source.content() if bound.source_field is None else getattr(source, bound.source_field)

@@ -1,7 +1,7 @@
 """What a well-formed node may still get wrong: names that do not exist, types that do not fit, things said twice."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from pydantic.fields import FieldInfo
 from contracts.production import TaskResult
 from contracts.tasks import Task
 from contracts.workflow import NodeSpec
+from sparkle_dagster.workflow.expression_check import Names, check_expression
+from sparkle_dagster.workflow.expressions import Condition, WrongExpression
 from sparkle_dagster.workflow.fitting import Annotation, fits, may_be_empty, spelled, without_none
 from sparkle_dagster.workflow.graph import RESERVED, BoundInput
 from sparkle_dagster.workflow.problems import Problems, alternatives, told
@@ -29,6 +31,7 @@ class Declared:
     spec: NodeSpec
     task: type[Task[Any, Any]] | None
     path: ValuePath
+    conditions: tuple[Condition, ...] = ()
 
     @property
     def where(self) -> str:
@@ -56,6 +59,12 @@ class Source:
     def names(self) -> list[str]:
         """Everything that may stand after the dot."""
         return sorted((set(self._fields) - {"schema_version"}) | ({self.asset} if self.asset else set()))
+
+    def annotations(self) -> dict[str, Annotation] | None:
+        """Type of each field of the result; None where that node itself is refused."""
+        if self.result is None:
+            return None
+        return {name: info.annotation for name, info in self._fields.items() if name != "schema_version"}
 
     @property
     def _fields(self) -> dict[str, FieldInfo]:
@@ -90,6 +99,18 @@ def check_node(node: Declared, sources: Mapping[str, Source], problems: Problems
     _check_params(node, node.task, problems)
     _check_required(node, node.task, problems)
     return bound
+
+
+def check_conditions(
+    node: Declared, sources: Mapping[str, Source], capabilities: Sequence[str], problems: Problems
+) -> None:
+    """Names and types of ``when`` and ``skip_if``."""
+    names = Names({name: source.annotations() for name, source in sources.items()}, capabilities)
+    for condition in node.conditions:
+        try:
+            check_expression(condition, names)
+        except WrongExpression as error:
+            problems.add(f"{node.where}{condition.kind}: {error}", (*node.path, condition.kind))
 
 
 def _check_deps(node: Declared, sources: Mapping[str, Source], problems: Problems) -> None:

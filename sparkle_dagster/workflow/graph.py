@@ -5,6 +5,7 @@ from typing import Any
 
 from contracts.tasks import Task
 from contracts.workflow import NodeSpec, WorkflowSpec
+from sparkle_dagster.workflow.expressions import Condition
 
 UPLOAD = "upload"
 """The root that is not a node: intake makes it, and its fields are those of ``UploadResult``."""
@@ -34,7 +35,9 @@ class Node:
     upstream: tuple[str, ...]
     """Ids of the nodes that come before it, by data or by ``deps``, in the workflow's order; never ``upload``."""
     uses_upload: bool
-    """Whether an input or ``deps`` names ``upload``."""
+    """Whether an input, a condition or ``deps`` names ``upload``."""
+    conditions: tuple[Condition, ...] = ()
+    """``when`` and ``skip_if``, checked; all of them must let the node run."""
 
     @property
     def id(self) -> str:
@@ -46,8 +49,9 @@ class Node:
 
     @property
     def data_upstream(self) -> tuple[str, ...]:
-        """Ids of the nodes whose results it reads; never ``upload``."""
+        """Ids of the nodes whose results it reads, for its request or a condition; never ``upload``."""
         sources = {bound.source for bound in self.inputs}
+        sources |= {reference.source for condition in self.conditions for reference in condition.references}
         return tuple(node_id for node_id in self.upstream if node_id in sources)
 
     @property

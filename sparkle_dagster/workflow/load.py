@@ -9,12 +9,13 @@ from pydantic import ValidationError
 from contracts.base import digest_of
 from contracts.tasks import Task
 from contracts.upload import UploadResult
-from contracts.workflow import NOT_YET, NodeSpec, WorkflowSpec
-from sparkle_dagster.workflow.checks import Declared, Source, check_names, check_node
+from contracts.workflow import NodeSpec, WorkflowSpec
+from sparkle_dagster.workflow.checks import Declared, Source, check_conditions, check_names, check_node
+from sparkle_dagster.workflow.expressions import Condition, Kind, WrongExpression, condition_of
 from sparkle_dagster.workflow.graph import UPLOAD, BoundInput, Node, Workflow
 from sparkle_dagster.workflow.order import find_cycle, in_order
 from sparkle_dagster.workflow.problems import Problems, alternatives, told
-from sparkle_dagster.yaml_file import LocatedDocument, load_document
+from sparkle_dagster.yaml_file import ValuePath, load_document
 
 Tasks = Mapping[str, type[Task[Any, Any]]]
 Inputs = Mapping[str, tuple[BoundInput, ...]]
@@ -31,35 +32,21 @@ def load_workflow(path: Path, tasks: Tasks) -> Workflow:
     """
     document = load_document(path)
     problems = Problems(document)
-    entries = _without_not_yet(document, problems)
-    data = {**document.data, "nodes": entries} if "nodes" in document.data else document.data
+    data, entries = document.data, document.data.get("nodes")
     _check_shape(data, problems)
     declared = _declared(entries, tasks, problems)
     sources = _sources(entries, declared)
     check_names(declared, problems)
     inputs = {node.spec.id: check_node(node, sources, problems) for node in declared}
+    capabilities = sorted(task.capability for task in tasks.values())
+    for node in declared:
+        check_conditions(node, sources, capabilities, problems)
     upstream = _upstream(declared)
     _check_cycles(declared, upstream, problems)
     problems.raise_if_any()
     spec = WorkflowSpec.model_validate(data)
     nodes = tuple(_nodes(declared, inputs, upstream))
     return Workflow(spec=spec, nodes=nodes, definition_digest=_definition_digest(spec), file=document.file)
-
-
-def _without_not_yet(document: LocatedDocument, problems: Problems) -> object:
-    """The file's nodes without keys that do not work yet, which are reported by name."""
-    nodes = document.data.get("nodes")
-    if not isinstance(nodes, list):
-        return nodes
-    kept: list[object] = []
-    for index, entry in enumerate(nodes):
-        if isinstance(entry, dict):
-            for key in sorted(entry.keys() & NOT_YET.keys()):
-                where = f"node {entry.get('id', index)!r}: "
-                problems.add(f"{where}{key!r} is not allowed yet: {NOT_YET[key]}", ("nodes", index, key))
-            entry = {key: value for key, value in entry.items() if key not in NOT_YET}
-        kept.append(entry)
-    return kept
 
 
 def _check_shape(data: dict[str, Any], problems: Problems) -> None:
@@ -87,8 +74,20 @@ def _declared(entries: object, tasks: Tasks, problems: Problems) -> list[Declare
         task = tasks.get(spec.task)
         if task is None:
             problems.add(f"{where}unknown task {spec.task!r}{alternatives(spec.task, tasks)}", (*path, "task"))
-        found.append(Declared(spec, task, path))
+        found.append(Declared(spec, task, path, _conditions(spec, where, path, problems)))
     return found
+
+
+def _conditions(spec: NodeSpec, where: str, path: ValuePath, problems: Problems) -> tuple[Condition, ...]:
+    """Those whose syntax is right; the others are reported."""
+    found: list[Condition] = []
+    written: tuple[tuple[Kind, str | None], ...] = (("when", spec.when), ("skip_if", spec.skip_if))
+    for kind, text in written:
+        try:
+            found += [condition_of(kind, text)] if text is not None else []
+        except WrongExpression as error:
+            problems.add(f"{where}{kind}: {error}", (*path, kind))
+    return tuple(found)
 
 
 def _sources(entries: object, declared: list[Declared]) -> dict[str, Source]:
@@ -106,12 +105,14 @@ def _sources(entries: object, declared: list[Declared]) -> dict[str, Source]:
 def _upstream(declared: list[Declared]) -> dict[str, set[str]]:
     """Node id -> ids of the nodes before it, in the order of the file."""
     ids = {node.spec.id for node in declared}
-    return {node.spec.id: ids & _named_by(node.spec) for node in declared}
+    return {node.spec.id: ids & _named_by(node) for node in declared}
 
 
-def _named_by(spec: NodeSpec) -> set[str]:
-    """Nodes, or ``upload``, that a node names in its inputs and deps."""
-    return {text.partition(".")[0] for text in spec.inputs.values()}.union(spec.deps)
+def _named_by(node: Declared) -> set[str]:
+    """Nodes, or ``upload``, that a node names in its inputs, conditions and deps."""
+    named = {text.partition(".")[0] for text in node.spec.inputs.values()}
+    named |= {reference.source for condition in node.conditions for reference in condition.references}
+    return named.union(node.spec.deps)
 
 
 def _check_cycles(declared: list[Declared], upstream: Mapping[str, set[str]], problems: Problems) -> None:
@@ -126,10 +127,11 @@ def _nodes(declared: list[Declared], inputs: Inputs, upstream: Mapping[str, set[
     order = in_order(upstream)
     by_id = {node.spec.id: node for node in declared}
     for node_id in order:
-        spec, task = by_id[node_id].spec, by_id[node_id].task
-        if task is not None:  # an unknown task was a problem before
+        node = by_id[node_id]
+        if node.task is not None:  # an unknown task was a problem before
             before = tuple(name for name in order if name in upstream[node_id])
-            yield Node(spec, task, inputs[node_id], before, uses_upload=UPLOAD in _named_by(spec))
+            uses_upload = UPLOAD in _named_by(node)
+            yield Node(node.spec, node.task, inputs[node_id], before, uses_upload, node.conditions)
 
 
 def _definition_digest(spec: WorkflowSpec) -> str:

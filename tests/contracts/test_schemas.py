@@ -77,7 +77,7 @@ def changed(name: str, path: tuple[str | int, ...], value: Any) -> dict[str, Any
         ("workflow", ("schema_version",), 2),
         ("workflow", ("colour",), "red"),
         ("workflow", ("nodes", 0, "retires"), {}),
-        ("workflow", ("nodes", 0, "when"), "x"),
+        ("workflow", ("nodes", 0, "when"), True),
         ("workflow", ("nodes", 0, "outputs"), ["a", "b"]),
         ("workflow", ("nodes", 0, "lane"), "tpu"),
         ("tool_registry", ("lipsync", "provider"), []),

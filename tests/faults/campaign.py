@@ -98,7 +98,7 @@ def kill_in_command(project: Project, production: str, target: str, moment: Mome
         known = {run.run_id for run in runs_of(project, production)}
         # Only under this executor does a step have a process of its own.
         executor = {"SPARKLE_EXECUTOR": "multiprocess"} if target == "step" else {}
-        command = _start(project, "command.log", ["rerun", production, "--from", STEPS[at.step]], executor)
+        command = _start(project, "command.log", ["rerun", production, "--force", "--from", STEPS[at.step]], executor)
         run = _await(project, production, known, at)
         was_hit = wait_for(
             f"a {target} was killed, or its run was over",

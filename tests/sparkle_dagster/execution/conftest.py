@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sparkle_dagster.execution.arrivals import Arrival
+from sparkle_dagster.execution.commit import commit_outcome
 from sparkle_dagster.execution.intake import Admission, admit, move_to_admitted
 from sparkle_dagster.execution.node_run import NodeOutcome
 from sparkle_dagster.workspace import Workspace, load_workspace
@@ -41,13 +42,7 @@ def drop(workspace: Workspace) -> Callable[..., Path]:
 
 def commit(workspace: Workspace, production: str, outcome: NodeOutcome) -> None:
     """What the IO manager does."""
-    document = {
-        "contract": "UploadResult",
-        "data_version": outcome.data_version,
-        "result": outcome.result.model_dump(mode="json"),
-        "record": outcome.record.model_dump(mode="json"),
-    }
-    workspace.store.commit(f"upload/{production}", document, attempt_id="test")
+    commit_outcome(workspace.store, "upload", production, outcome, "test")
 
 
 def take_in(workspace: Workspace, arrival: Arrival, *, move: bool = True) -> NodeOutcome:

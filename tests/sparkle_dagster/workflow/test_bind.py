@@ -47,12 +47,12 @@ def upload() -> UploadResult:
 
 
 def test_inputs_and_literals_make_the_request(workflow: Workflow, upload: UploadResult) -> None:
-    script = ScriptResult(text="hello", language="de")
+    script = ScriptResult(text="hello", language="de", provider="transcript", notes=("who and how",))
     document = bind(workflow.node("lipsync"), upload, {"script": script})
     request = LipSyncRequest.model_validate(document)
     assert request.audio_track == ref("voice")
     assert request.video_stub == ref("face")
-    assert request.script is script
+    assert request.script == script.model_copy(update={"provider": "", "notes": ()}), "who made it is not content"
     assert request.language == "de"
     assert request.no_face_policy == "hold_last"
     assert request.metadata == {"tone": ["calm"]}

@@ -5,7 +5,6 @@
 import pytest
 
 from contracts.errors import ConfigError
-from contracts.workflow import NOT_YET, NodeSpec
 from tests.sparkle_dagster.workflow.conftest import Load
 
 BASE = """\
@@ -42,7 +41,6 @@ UPLOAD_FIELDS = (
     "source_names, tags, title, transcript, video_stub"
 )
 RESERVED = "reserved are: upload, production, registry, report"
-REASON = "conditional nodes are not built yet; remove the line, or turn the capability off in the tool registry"
 
 # what is wrong -> (text of BASE, what stands there instead, line, message)
 CASES: dict[str, tuple[str, str, int, str]] = {
@@ -56,10 +54,24 @@ CASES: dict[str, tuple[str, str, int, str]] = {
         "WorkflowSpec: expected schema_version up to 1, got 9; "
         "it was written by a newer Sparkle: upgrade this installation to read it",
     ),
-    "a key of a node": ("    retries: {max: 1}", "    retires: {max: 1}", 18, "node 'lipsync': unknown key 'retires'; did you mean 'retries'? known: deps, description, id, inputs, lane, outputs, owners, params, provider, retries, task, timeout"),
+    "a key of a node": ("    retries: {max: 1}", "    retires: {max: 1}", 18, "node 'lipsync': unknown key 'retires'; did you mean 'retries'? known: cache, deps, description, id, inputs, lane, outputs, owners, params, provider, retries, skip_if, task, timeout, when"),
     "a key inside a node": ("{max: 1}", "{max: 1, dealy_s: 2}", 18, "node 'lipsync': retries: unknown key 'dealy_s'; did you mean 'delay_s'? known: backoff, delay_s, jitter, max"),
-    "when": ("    retries: {max: 1}", "    when: x", 18, f"node 'lipsync': 'when' is not allowed yet: {REASON}"),
-    "skip_if": ("    retries: {max: 1}", "    skip_if: x", 18, f"node 'lipsync': 'skip_if' is not allowed yet: {REASON}"),
+    "when without a name": ("    retries: {max: 1}", "    when: x", 18, "node 'lipsync': when: expected <name>.<field>, got 'x'; a text stands in quotes, inside those of the YAML file"),
+    "when of an unknown node": ("    retries: {max: 1}", "    when: scrpt.confidence > 0.5", 18, "node 'lipsync': when: unknown name 'scrpt'; did you mean 'script'? known: lipsync, production, qa, registry, script, upload"),
+    "when of an unknown field": ("    retries: {max: 1}", "    when: script.confidnce > 0.5", 18, "node 'lipsync': when: script has no field 'confidnce'; did you mean 'confidence'? known: captions_srt, captions_vtt, confidence, duration_seconds, fidelity, language, lines, metrics, mouth_curve, notes, phones, phones_origin, provider, speech, text, words_origin"),
+    "when of an unknown inner field": ("    retries: {max: 1}", "    when: script.metrics.words > 5", 18, "node 'lipsync': when: script.metrics has no field 'words'; known: caption_count, phone_count, speech_seconds, word_count"),
+    "when of an unknown value": ("    retries: {max: 1}", "    when: script.words_origin == 'recognized'", 18, "node 'lipsync': when: 'recognized' is none of its values; did you mean 'recognised'? known: none, recognised, transcript"),
+    "when of another type": ("    retries: {max: 1}", "    when: script.confidence > 'high'", 18, "node 'lipsync': when: expected two numbers or two texts, got script.confidence (float) and 'high' (str)"),
+    "when that is never equal": ("    retries: {max: 1}", "    when: upload.tags == 'draft'", 18, "node 'lipsync': when: upload.tags (tuple[str, ...]) is never equal to 'draft' (str)"),
+    "when that is never in": ("    retries: {max: 1}", "    when: 3 in upload.tags", 18, "node 'lipsync': when: 3 (int) is never in upload.tags (tuple[str, ...])"),
+    "when that is not true or false": ("    retries: {max: 1}", "    when: upload.title", 18, "node 'lipsync': when: expected true or false, got upload.title, a str; compare it, as upload.title != ..."),
+    "when with a function": ("    retries: {max: 1}", "    when: len(upload.tags) > 1", 18, "node 'lipsync': when: len(upload.tags) is not allowed; allowed are and, or, not, comparisons, in, texts, numbers, True, False, None, [lists], <name>.<field>"),
+    "when that is no expression": ("    retries: {max: 1}", "    when: upload.language ==", 18, "node 'lipsync': when: expected an expression such as upload.language == 'en'; invalid syntax"),
+    "when of itself": ("    retries: {max: 1}", "    when: lipsync.fidelity == 'real'", 9, "expected an order without a cycle, got lipsync -> lipsync"),
+    "when of a later node": ("    retries: {max: 1}", "    when: qa.verdict == 'approve'", 9, "expected an order without a cycle, got lipsync -> qa -> lipsync"),
+    "skip_if of an unknown capability": ("    retries: {max: 1}", "    skip_if: not registry.vidoe.enabled", 18, "node 'lipsync': skip_if: unknown capability 'vidoe'; did you mean 'video'? known: lipsync, media, qa, script, video"),
+    "skip_if of more than the registry tells": ("    retries: {max: 1}", "    skip_if: registry.video.providers == 'x'", 18, "node 'lipsync': skip_if: expected registry.<capability>.enabled, got registry.video.providers"),
+    "skip_if that is too long": ("    retries: {max: 1}", f"    skip_if: upload.title == '{'x' * 500}'", 18, f"node 'lipsync': skip_if: expected text of at most 500 characters, got \"upload.title == '{'x' * 59}..."),
     "no task": ("    task: LipSyncTask\n", "", 9, "node 'lipsync': missing key 'task'"),
     "an unknown task": ("task: LipSyncTask", "task: LipSinkTask", 10, f"node 'lipsync': unknown task 'LipSinkTask'; did you mean 'LipSyncTask'? known: {TASKS}"),
     "an id twice": ("id: lipsync", "id: script", 9, "node 'script': duplicate id; each node needs its own"),
@@ -163,7 +175,3 @@ def test_json_is_refused_with_the_same_message(load: Load) -> None:
     with pytest.raises(ConfigError) as caught:
         load(text, name="w.json")
     assert str(caught.value) == f"w.json:3: node 'a': unknown task 'Nothing'; known: {TASKS}"
-
-
-def test_what_does_not_work_yet_is_not_a_key_that_works() -> None:
-    assert not NOT_YET.keys() & NodeSpec.model_fields.keys()
