@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from contracts.artifacts import MediaInfo
 from contracts.context import ModelFile, ProviderContext
 from contracts.faces import FaceOptions
 from contracts.lipsync import LipSyncRequest, LipSyncResult
@@ -82,15 +83,18 @@ def _provided(
     options: dict[str, Any],
     progress: Callable[..., None] | None = None,
 ) -> LipSyncResult:
+    from benchmarks.wav2lip_parts.media import facts_of
+
     store = LocalArtifactStore(folder / "store")
     work = folder / "work"
     work.mkdir(exist_ok=True)
     models = {"wav2lip": ModelFile(folder / "weights", None, "golden")}
     context = ProviderContext(logging.getLogger("provider"), store, work, models=models)
     context = replace(context, progress=progress) if progress else context
+    facts = MediaInfo.model_validate_json(facts_of(video).read_text())
     request = LipSyncRequest(
         audio_track=store.put(voice, "audio/wav"),
-        video_stub=store.put(video, "video/mp4"),
+        video_stub=store.put(video, "video/mp4").model_copy(update={"media": facts}),
         production=ProductionSpec(profile=profile),
     )
     return Wav2LipProvider(Wav2LipProvider.Options(**options), context).run(request)

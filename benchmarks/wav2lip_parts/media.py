@@ -12,6 +12,7 @@ import numpy.typing as npt
 from contracts.artifacts import Box
 from contracts.production import DeliveryProfile
 from providers._media.encode import VideoWriter
+from providers._media.probe import probe
 from tests.providers.lipsync.golden_wav2lip import golden_weights
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -40,8 +41,14 @@ def make_clip(folder: Path, seconds: int) -> tuple[Path, Path]:
                 for picture in pictures(PIECE_SECONDS * FPS):
                     writer.write(picture)
         _repeat(piece, video, seconds // PIECE_SECONDS)
+        facts_of(video).write_text(probe(video).model_dump_json())
         write_voice(voice, seconds)
     return video, voice
+
+
+def facts_of(video: Path) -> Path:
+    """What inspection found, as every upload's ref carries it."""
+    return video.with_suffix(".json")
 
 
 def pictures(count: int) -> Iterator[npt.NDArray[np.uint8]]:

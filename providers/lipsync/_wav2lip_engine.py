@@ -8,6 +8,7 @@ import math
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Literal
@@ -99,7 +100,8 @@ class Engine:
 
     def _chosen(self, sound: Floats, faces: Floats) -> Plan:
         """The quickest plan whose precision is good enough."""
-        first = (sound[:CHECKED_FRAMES], faces[:CHECKED_FRAMES])
+        count = min(CHECKED_FRAMES, self._batch)
+        first = (sound[:count], faces[:count])
         for precision in self._precisions():
             plans = tuple(plan for plan in self._plans(precision) if self._is_fit(plan, *first))
             if plans:
@@ -126,20 +128,19 @@ class Engine:
 
     def _is_fit(self, plan: Plan, sound: Floats, faces: Floats) -> bool:
         """Whether the plan runs here, and as exactly as needed."""
-        exact = Plan("torch", self._device, "float32", self._batch, self.workers)
-        if plan == exact:
+        if plan == Plan("torch", self._device, "float32", self._batch, self.workers):
             return True
         try:
             found = self.weights.ready(plan)(sound, faces)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            self._remarks.append(f"{plan} cannot be used here: {str(error).strip().splitlines()[0][:160]}.")
+            self._remarks.append(f"{plan} cannot be used here: {' '.join(str(error).split())[:300]}.")
             self.weights.drop(plan)
             return False
         if plan.precision == "float32":
             return True
-        self._psnr_db[plan] = distance = psnr_db(found, self.weights.ready(exact)(sound, faces))
+        self._psnr_db[plan] = distance = psnr_db(found, self.weights.exact(sound, faces))
         if self.choice.precision == "auto" and distance < LEAST_PSNR_DB:
             self._remarks.append(
                 f"bfloat16 was not used with {plan.engine}: it is {distance:.0f} dB from float32 here, "
@@ -152,7 +153,9 @@ class Engine:
     def _quickest(self, plans: tuple[Plan, ...], sound: Floats, faces: Floats) -> Plan:
         """Of several, by a few frames each; measured once while the weights stay."""
         if len(plans) > 1 and plans not in self.weights.quickest:
-            seconds = {plan: _seconds(self.weights.ready(plan), sound, faces) for plan in plans}
+            # On a CPU the time that was worked: what else the machine does shall not choose.
+            clock = time.process_time if self._device == "cpu" else time.perf_counter
+            seconds = {plan: _seconds(self.weights.ready(plan), sound, faces, clock) for plan in plans}
             self.weights.quickest[plans] = min(plans, key=lambda plan: seconds[plan])
         best = self.weights.quickest.get(plans) or next(iter(plans))
         for plan in plans:
@@ -180,12 +183,12 @@ def psnr_db(found: Floats, expected: Floats) -> float:
     return min(99.0, -10 * math.log10(error)) if error > 0 else 99.0
 
 
-def _seconds(compute: Compute, sound: Floats, faces: Floats) -> float:
-    """Of CPU or waiting, the second time: the first one prepares."""
+def _seconds(compute: Compute, sound: Floats, faces: Floats, clock: Callable[[], float]) -> float:
+    """The second time; the first one prepares."""
     compute(sound, faces)
-    began = time.perf_counter()
+    began = clock()
     compute(sound, faces)
-    return time.perf_counter() - began
+    return clock() - began
 
 
 def _has_compiler() -> bool:

@@ -134,11 +134,11 @@ def folded(generator: Generator) -> Generator:
 
 @torch.no_grad()
 def _fold(convolution: nn.Conv2d | nn.ConvTranspose2d, norm: nn.BatchNorm2d) -> None:
-    """norm(conv(x)) = scale * (conv(x) - mean) + shift, in float64 so that rounding is not added twice."""
+    """norm(conv(x)) = scale * (conv(x) - mean) + shift, the small terms in float64."""
     mean, variance = cast(Tensor, norm.running_mean).double(), cast(Tensor, norm.running_var).double()  # (outputs,)
     scale = norm.weight.double() / torch.sqrt(variance + norm.eps)  # (outputs,)
     is_transposed = isinstance(convolution, nn.ConvTranspose2d)  # its weight is (inputs, outputs, k, k)
     per_output = (1, -1, 1, 1) if is_transposed else (-1, 1, 1, 1)
     bias = cast(Tensor, convolution.bias)  # (outputs,)
     bias.copy_(scale * (bias.double() - mean) + norm.bias.double())
-    convolution.weight.copy_(convolution.weight.double() * scale.view(per_output))
+    convolution.weight.mul_(scale.view(per_output).to(convolution.weight.dtype))

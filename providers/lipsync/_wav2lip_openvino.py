@@ -22,18 +22,19 @@ _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class OpenVinoGenerator:
-    """Computes ``batch_size`` frames at a time; ``workers`` threads may call it at once, a core each."""
+    """Computes ``batch_size`` frames at a time; ``workers`` threads may call it at once."""
 
-    def __init__(self, generator: Generator, precision: Precision, batch_size: int, workers: int) -> None:
+    def __init__(self, generator: Generator, precision: Precision, batch_size: int, workers: int, threads: int) -> None:
         """
         Args:
             generator: folded, float32, on the CPU.
+            threads: cores for each worker.
         """
         self.batch_size = batch_size
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "NUM_STREAMS": workers,
-            "INFERENCE_NUM_THREADS": workers,
+            "INFERENCE_NUM_THREADS": workers * threads,
         }
         self._compiled = openvino.Core().compile_model(_graph(generator, batch_size), "CPU", settings)
 
@@ -94,7 +95,7 @@ def _spread(layer: nn.ConvTranspose2d, x: openvino.Node) -> openvino.Node:
 
 
 def _constant(tensor: Tensor) -> openvino.Node:
-    return ops.constant(np.ascontiguousarray(tensor.detach().numpy()))
+    return ops.constant(np.ascontiguousarray(tensor.detach().numpy()), shared_memory=True)
 
 
 def _per_channel(bias: Tensor | None) -> openvino.Node:

@@ -1,6 +1,7 @@
 """The generator by torch, on a CPU or a CUDA device: only device, data type and batch differ."""
 
 import copy
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +20,13 @@ class TorchGenerator:
     ) -> None:
         """
         Args:
-            generator: folded, float32, channels_last, on the CPU; not changed.
+            generator: folded, float32, on the CPU; its values are not changed, its memory may be laid out anew.
             compiled_batch: compile for batches of this size, once, at the first call; None: no compiling.
         """
         self._place, self._dtype, self._threads = place, dtype, threads
         is_as_wanted = place.type == "cpu" and dtype == torch.float32
-        self._generator = generator if is_as_wanted else copy.deepcopy(generator).to(place, dtype)
+        own = generator if is_as_wanted else copy.deepcopy(generator).to(place, dtype)
+        self._generator = cast(Generator, cast(Any, own).to(memory_format=torch.channels_last))
         self._batch = compiled_batch
         self._call = self._generator
         if compiled_batch is not None:

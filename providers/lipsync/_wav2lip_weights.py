@@ -42,7 +42,7 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """The generator without batch norms, channels_last, float32 on the CPU; not to be changed."""
+    """The generator without batch norms, float32 on the CPU; its values are not to be changed."""
 
     generator: Generator
     quickest: dict[tuple[Plan, ...], Plan] = field(default_factory=dict)
@@ -59,13 +59,18 @@ class Weights:
         """Free what a plan holds that is not followed."""
         self._made.pop(plan, None)
 
+    def exact(self, mel: Floats, face: Floats) -> Floats:
+        """What float32 computes, slowly and without memory of its own."""
+        with torch.inference_mode():
+            return self.generator(torch.from_numpy(mel), torch.from_numpy(face)).numpy()
+
     def _make(self, plan: Plan) -> Compute:
+        threads = max(1, cores() // plan.workers)
         if plan.engine == "openvino":
             from providers.lipsync._wav2lip_openvino import OpenVinoGenerator
 
-            return OpenVinoGenerator(self.generator, plan.precision, plan.batch_size, plan.workers)
+            return OpenVinoGenerator(self.generator, plan.precision, plan.batch_size, plan.workers, threads)
         dtype = torch.float32 if plan.precision == "float32" else torch.bfloat16
-        threads = max(1, cores() // plan.workers)
         compiled_batch = plan.batch_size if plan.compiled else None
         return TorchGenerator(self.generator, torch.device(plan.device), dtype, threads, compiled_batch)
 
@@ -90,7 +95,7 @@ def _loaded(stamp: tuple[int, int], model: ModelFile) -> Weights:
 
 def weights_of(generator: Generator) -> Weights:
     """Of a generator in eval mode, which is changed."""
-    return Weights(folded(generator).to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    return Weights(folded(generator))
 
 
 def cores() -> int:

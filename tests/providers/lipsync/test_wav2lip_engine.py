@@ -123,7 +123,7 @@ def test_an_engine_that_does_not_run_here_is_told_and_another_one_used(monkeypat
     assert np.abs(engine.faces(*golden_input()) - golden_generator()["output"]).max() < AS_THE_ORIGINAL
     assert engine.notes == (
         "Computed with torch on cpu in float32.",
-        "openvino on cpu in float32 cannot be used here: no such device.",
+        "openvino on cpu in float32 cannot be used here: no such device and much more.",
     )
     with pytest.raises(ProviderUnavailable, match="no such device"):
         Engine(network(), EngineChoice("openvino", device="cpu")).faces(*golden_input())
