@@ -11,7 +11,7 @@ from contracts.production import TaskResult
 from contracts.qa import QAReviewResult
 from contracts.upload import UploadResult
 from sparkle_dagster.defs.checks import check_results, check_specs
-from sparkle_dagster.defs.executors import retry_policy
+from sparkle_dagster.defs.executors import lane_arguments, retry_policy
 from sparkle_dagster.defs.metadata import metadata_of
 from sparkle_dagster.defs.partitions import PRODUCTIONS
 from sparkle_dagster.execution.intake import production_spec
@@ -71,8 +71,7 @@ def _node_asset(workspace: Workspace, node: Node) -> dg.AssetsDefinition:
         tags={"sparkle/capability": node.capability, "sparkle/node": node.id, "sparkle/lane": lane},
         description=node.spec.description or (node.task.__doc__ or "").strip().splitlines()[0],
         code_version=code_version,
-        op_tags={"sparkle/lane": lane},
-        pool="gpu" if lane == "gpu" else None,
+        **lane_arguments(workspace, lane),
         retry_policy=retry_policy(workspace),
         check_specs=check_specs(workspace, node, asset_key(workspace, node.asset_key)),
     )(compute)

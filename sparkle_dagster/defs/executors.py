@@ -1,4 +1,10 @@
-"""Which of Dagster's stock executors runs the steps; decided when the definitions load."""
+"""Which of Dagster's stock executors runs the steps, and what a node's lane means to it; decided when definitions load.
+
+Not here: where a provider runs; that is its lane's, in ``sparkle_dagster.registry``.
+"""
+
+from importlib import import_module
+from typing import Any
 
 import dagster as dg
 
@@ -7,19 +13,39 @@ from sparkle_dagster.defs.run_lock import holding
 from sparkle_dagster.workflow.graph import Workflow
 from sparkle_dagster.workspace import Workspace
 
+GPU_POOL = "gpu"
+"""Its slots are held across runs."""
 PRELOAD = ["sparkle_dagster.defs.warm"]
 
 
 def build_executor(workspace: Workspace) -> dg.ExecutorDefinition:
     """``auto``: in one process while the workflow is a chain, several as soon as branches can overlap."""
     name = executor_name(workspace)
+    lanes = workspace.registry.settings.lanes
+    slots = lanes.cpu.slots + lanes.gpu.slots
     if name == "in_process":
         return holding(dg.in_process_executor)
     if name == "multiprocess":
-        slots = workspace.registry.settings.lanes.cpu.slots + workspace.registry.settings.lanes.gpu.slots
         config = {"max_concurrent": slots, "start_method": {"forkserver": {"preload_modules": PRELOAD}}}
         return holding(dg.multiprocess_executor).configured(config)
-    raise ConfigError(f"SPARKLE_EXECUTOR: expected auto, in_process or multiprocess, got {name!r}", file=".env_sample")
+    if name == "k8s":
+        return holding(_k8s_job_executor()).configured({"max_concurrent": slots})
+    raise ConfigError(
+        f"SPARKLE_EXECUTOR: expected auto, in_process, multiprocess or k8s, got {name!r}", file=".env_sample"
+    )
+
+
+def lane_arguments(workspace: Workspace, lane: str) -> dict[str, Any]:
+    """What a node's lane means to Dagster, as arguments of its asset: the op's tags, and the pool whose slots it takes.
+
+    On Kubernetes a GPU step's pod asks for a GPU.
+    """
+    tags: dict[str, Any] = {"sparkle/lane": lane}
+    if lane != "gpu":
+        return {"op_tags": tags}
+    if executor_name(workspace) == "k8s":
+        tags["dagster-k8s/config"] = {"container_config": {"resources": {"limits": {"nvidia.com/gpu": "1"}}}}
+    return {"op_tags": tags, "pool": GPU_POOL}
 
 
 def executor_name(workspace: Workspace) -> str:
@@ -46,3 +72,13 @@ def has_branches(workflow: Workflow) -> bool:
         before[node.id] = direct.union(*(before[other] for other in direct))
     ids = [node.id for node in workflow.nodes]
     return any(first not in before[second] for position, second in enumerate(ids) for first in ids[:position])
+
+
+def _k8s_job_executor() -> dg.ExecutorDefinition:
+    try:
+        executor: dg.ExecutorDefinition = import_module("dagster_k8s").k8s_job_executor
+    except ImportError as error:
+        raise ConfigError(
+            "SPARKLE_EXECUTOR: k8s needs dagster-k8s; pip install 'sparkle[k8s]'", file=".env_sample"
+        ) from error
+    return executor

@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 
 from contracts.errors import ConfigError
+from sparkle_dagster.defs.executors import GPU_POOL
 from sparkle_dagster.defs.reaper import reap
 from sparkle_dagster.settings import Settings
 from sparkle_dagster.workspace import Workspace
@@ -26,7 +27,7 @@ def prepare_home(workspace: Workspace) -> dg.DagsterInstance:
         instance = dg.DagsterInstance.get()
         instance.get_run_records(limit=1)
         instance.schedule_storage  # noqa: B018 - opening it creates and migrates its tables
-        instance.event_log_storage.set_concurrency_slots("gpu", workspace.registry.settings.lanes.gpu.slots)
+        instance.event_log_storage.set_concurrency_slots(GPU_POOL, workspace.registry.settings.lanes.gpu.slots)
     workspace.inbox.mkdir(parents=True, exist_ok=True)
     reap(instance, settings.home)
     return instance
