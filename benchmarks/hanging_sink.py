@@ -4,6 +4,7 @@ The hanging sink is BigQuery's client on a server that takes requests and never 
 whatever else the machine does meets both. Keeps ``benchmarks/results/hanging_sink.json``. About five minutes.
 """
 
+import argparse
 import json
 import os
 import re
@@ -27,6 +28,9 @@ HANGS = "[{kind: bigquery, project: studio, dataset: watch}]"
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="Reruns beside each of the two services.")
+    rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as name, bigquery_server() as state:
         state.mode = "hanging"
         account = account_file(Path(name), state)
@@ -37,7 +41,7 @@ def main() -> None:
         }
         homes = {kind: prepared(Path(name) / kind, sinks) for kind, sinks in (("works", WORKS), ("hangs", HANGS))}
         seconds: dict[str, list[float]] = {kind: [] for kind in homes}
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for kind, (folder, key) in homes.items():
                 seconds[kind].append(rerun(folder, key, environment))
     middle = {kind: statistics.median(values) for kind, values in seconds.items()}

@@ -35,6 +35,8 @@ DELIVERABLES = {
 _IN_FLIGHT = frozenset({"queued", "running"})
 _BUSY = 429
 _RECONNECT_SECONDS = 1.0
+_START_SECONDS = 330.0
+"""A start answers when its run is there; the service waits up to 300 s for that."""
 _CHUNK_BYTES = 1 << 20
 
 
@@ -196,7 +198,7 @@ class PipelineClient:
         deadline = time.monotonic() + self._patience_seconds
         after = self.installation().event
         while True:
-            answer = self._http.post(path, json=body)
+            answer = self._http.post(path, json=body, timeout=_START_SECONDS)
             if answer.status_code != _BUSY or time.monotonic() > deadline:
                 break
             time.sleep(float(answer.headers.get("Retry-After", 5)))

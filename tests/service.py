@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,6 +95,18 @@ class Service:
             return self.get("/readyz").status_code == 200
         except (OSError, ValueError, httpx.TransportError):
             return False
+
+
+@contextmanager
+def serving(project: Project) -> Iterator[Service]:
+    """The service of a project, while the block runs."""
+    service = Service(project)
+    try:
+        service.start()
+        yield service
+    finally:
+        service.stop()
+        service.client.close()
 
 
 def run_pid(project: Project, run_id: str) -> int:

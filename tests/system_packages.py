@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGES = {"strace": "strace", "chromium": "chromium", "postgres": "postgresql"}
+PACKAGES = {"strace": "strace", "chromium": "chromium", "postgres": "postgresql", "prometheus": "prometheus"}
 """Program -> its package on Debian and Ubuntu."""
 OFF_THE_PATH = ("/usr/lib/postgresql/*/bin",)
 """Folders that Debian keeps off the search path."""

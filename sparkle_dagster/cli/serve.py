@@ -34,6 +34,7 @@ def serve(
     from sparkle_dagster.observability.delivery import movers
     from sparkle_dagster.observability.service.app import StatusApp
     from sparkle_dagster.observability.service.guard import required_token
+    from sparkle_dagster.observability.service.intake import forget_old
     from sparkle_dagster.observability.service.launching import Launcher
     from sparkle_dagster.observability.service.watch import Watch
     from sparkle_dagster.workspace import this_workspace
@@ -50,6 +51,7 @@ def serve(
     token = required_token(service)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     instance = prepare_home(workspace)
+    forget_old(workspace)
     watch = Watch(workspace, instance)
     watch.look()
     home = workspace.settings.home

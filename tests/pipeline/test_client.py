@@ -12,17 +12,15 @@ from contracts.status import ProductionStatus
 from sparkle_dagster.client import PipelineClient, PipelineError
 from tests.conftest import PROJECT
 from tests.pipeline.conftest import Made
-from tests.service import Service
+from tests.service import Service, serving
 
 pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
 def service(made: Made) -> Iterator[Service]:
-    service = Service(made.project)
-    service.start()
-    yield service
-    service.stop()
+    with serving(made.project) as service:
+        yield service
 
 
 @pytest.fixture

@@ -215,6 +215,22 @@ def test_uploads_become_productions_and_stages_run_alone(dev: Dev, samples: Path
     assert "the audio cannot be used" in reason.read_text()
 
 
+@pytest.mark.requirement("S41")
+def test_status_service_runs_beside_the_ui_and_knows_every_production(dev: Dev) -> None:
+    address = dev.project.home / "service.json"
+    url = dev.wait("the service is there", lambda: address.is_file() and json.loads(address.read_text())["url"])
+
+    def status() -> dict[str, Any]:
+        with urllib.request.urlopen(f"{url}/status", timeout=30) as response:
+            answer: dict[str, Any] = json.loads(response.read())
+        return answer
+
+    productions = {run.tags["dagster/partition"] for run in dev.runs()}
+    dev.wait("it has seen them all", lambda: sum(status()["counts"].values()) >= len(productions))
+    health = dev.wait("it has seen the daemon", lambda: [part for part in status()["health"] if part["seen_at"]])
+    assert {"daemon SENSOR", "daemon QUEUED_RUN_COORDINATOR", "sensor inbox"} <= {part["name"] for part in health}
+
+
 def test_second_daemon_on_the_same_home_is_refused(dev: Dev) -> None:
     done = dev.project.command("dev")
     assert done.returncode == 1

@@ -1,7 +1,6 @@
 """A real Prometheus server scrapes the status service, and answers what an operator asks."""
 
 import json
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -12,23 +11,20 @@ import pytest
 
 from tests.faults.processes import wait_for
 from tests.pipeline.conftest import Made
-from tests.service import Service
+from tests.service import Service, serving
+from tests.system_packages import program
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
 def service(made: Made) -> Iterator[Service]:
-    service = Service(made.project)
-    service.start()
-    yield service
-    service.stop()
+    with serving(made.project) as service:
+        yield service
 
 
 @pytest.mark.requirement("S40")
 def test_prometheus_scrapes_runs_nodes_and_sinks(service: Service, tmp_path: Path) -> None:
-    program = shutil.which("prometheus")
-    assert program is not None, "prometheus is needed: apt-get install prometheus"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -39,7 +35,7 @@ def test_prometheus_scrapes_runs_nodes_and_sinks(service: Service, tmp_path: Pat
     }
     (tmp_path / "prometheus.yml").write_text(json.dumps(config))
     command = [
-        program,
+        program("prometheus"),
         f"--config.file={tmp_path / 'prometheus.yml'}",
         f"--storage.tsdb.path={tmp_path / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",

@@ -13,7 +13,7 @@ import pytest
 from sparkle_dagster.observability.spool import EventSpool
 from tests.faults.processes import wait_for
 from tests.pipeline.conftest import Made
-from tests.service import Service, run_pid
+from tests.service import Service, run_pid, serving
 
 NODES = ["upload", "script", "lipsync", "video", "qa", "report"]
 
@@ -21,10 +21,8 @@ NODES = ["upload", "script", "lipsync", "video", "qa", "report"]
 @pytest.fixture(scope="module")
 def service(made: Made) -> Iterator[Service]:
     """Of the project with the production that was made before the service ever ran."""
-    service = Service(made.project)
-    service.start()
-    yield service
-    service.stop()
+    with serving(made.project) as service:
+        yield service
 
 
 def drop(service: Service, name: str, voice: Path, **options: object) -> httpx.Response:

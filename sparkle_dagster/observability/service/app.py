@@ -148,7 +148,7 @@ class StatusApp:
         wanted = await _body(request, StartRequest)
         arguments = await asyncio.to_thread(intake.start_arguments, self._workspace, wanted)
         started = await asyncio.to_thread(self._launcher.start, arguments)
-        if started.status < 300:
+        if started.is_settled:
             await asyncio.to_thread(intake.forget, self._workspace, wanted.drop)
         return await self._started(started)
 

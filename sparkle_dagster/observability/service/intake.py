@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from sparkle_dagster.execution.inbox import ROLE_BY_SUFFIX
 from sparkle_dagster.workspace import Workspace
 
 DROP_NAME = re.compile(r"[a-z0-9-]{8,64}")
+PREFIX = "web-"
 LONGEST_NAME = 120
+KEEP_SECONDS = 24 * 3600.0
 FILES_OF_A_DROP = 4
 
 
@@ -84,7 +87,14 @@ def forget(workspace: Workspace, drop: str) -> None:
     shutil.rmtree(_folder(workspace, drop), ignore_errors=True)
 
 
+def forget_old(workspace: Workspace) -> None:
+    """Remove drops that nobody started within a day."""
+    for folder in (workspace.inbox / ".drops").glob(f"{PREFIX}*"):
+        if time.time() - folder.stat().st_mtime > KEEP_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _folder(workspace: Workspace, drop: str) -> Path:
     if not DROP_NAME.fullmatch(drop):
         raise UploadRejected(f"expected a drop's name of 8 to 64 letters, digits and dashes, got {drop[:64]!r}")
-    return workspace.inbox / ".drops" / f"web-{drop}"
+    return workspace.inbox / ".drops" / f"{PREFIX}{drop}"

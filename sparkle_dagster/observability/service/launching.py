@@ -17,8 +17,8 @@ from sparkle_dagster.cli.launch import HOST_TAG, PID_TAG
 from sparkle_dagster.defs.jobs import PRODUCTION_TAG
 
 POLL_SECONDS = 0.2
-PATIENCE_SECONDS = 60.0
-"""Until a command's run is there, or the command has said why there is none."""
+PATIENCE_SECONDS = 300.0
+"""Until a command's run is there, or the command has said why there is none; a loaded machine takes its time."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,11 @@ class Started:
     status: int
     """As HTTP says it."""
     document: dict[str, Any]
+
+    @property
+    def is_settled(self) -> bool:
+        """The command needs the caller's files no more: its run has its own copies, or there is none."""
+        return self.status == 200 or bool(self.document.get("run_id"))
 
 
 class Launcher:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,11 @@ import pytest
 
 from contracts.qa import QAReviewResult
 from tests.faults.processes import wait_for
-from tests.pipeline.conftest import Made, made
+from tests.pipeline.conftest import Made
 from tests.project import Project
-from tests.service import Service
+from tests.service import Service, serving
+from tests.system_packages import program
 
-__all__ = ["made"]
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 ARGUMENTS = [
@@ -29,18 +30,15 @@ ARGUMENTS = [
 ]
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 CHROMIUM = "chromium"
+PATIENCE_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    import shutil
-
     from playwright.sync_api import sync_playwright
 
-    program = shutil.which(CHROMIUM)
-    assert program is not None, "chromium is needed: apt-get install chromium"
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        started = playwright.chromium.launch(executable_path=program(CHROMIUM), args=ARGUMENTS)
         yield started
         started.close()
 
@@ -59,10 +57,8 @@ def page(browser: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def service(made: Made) -> Iterator[Service]:
-    service = Service(made.project)
-    service.start()
-    yield service
-    service.stop()
+    with serving(made.project) as service:
+        yield service
 
 
 def with_findings(project: Project, production: str) -> float:
@@ -75,15 +71,23 @@ def with_findings(project: Project, production: str) -> float:
     return 2.5
 
 
+def eventually(page: Any, expression: str) -> None:
+    """Wait for an expression to hold; asked from outside, since the pages allow no evaluation inside."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"never held: {expression}"
+        page.wait_for_timeout(100)
+
+
 def jumps(page: Any, seconds: float) -> None:
     """Play, click the finding, see the player there."""
-    page.wait_for_function("document.getElementById('video').readyState >= 2")
+    eventually(page, "document.getElementById('video').readyState >= 2")
     page.evaluate("document.getElementById('video').muted = true")
     page.evaluate("document.getElementById('video').play()")
-    page.wait_for_function("document.getElementById('video').currentTime > 0.2")
+    eventually(page, "document.getElementById('video').currentTime > 0.2")
     page.click("[data-seek]")
-    page.wait_for_function(f"Math.abs(document.getElementById('video').currentTime - {seconds}) < 1")
-    page.wait_for_function(f"document.getElementById('video').currentTime > {seconds} + 0.1")
+    eventually(page, f"Math.abs(document.getElementById('video').currentTime - {seconds}) < 1")
+    eventually(page, f"document.getElementById('video').currentTime > {seconds} + 0.1")
 
 
 def test_finding_moves_the_player_served_and_from_disk(page: Any, service: Service, made: Made, tmp_path: Path) -> None:
@@ -93,6 +97,7 @@ def test_finding_moves_the_player_served_and_from_disk(page: Any, service: Servi
     assert page.locator("track, video").count() == 1
     assert page.evaluate("document.getElementById('video').textTracks.length") == 1
     made.project.sparkle("export", made.key, "--to", tmp_path)
+    page.goto("about:blank")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto((tmp_path / "report.html").as_uri())
@@ -142,5 +147,5 @@ def test_dropped_voice_becomes_a_production_that_is_followed(
     assert {node["node_id"]: node["provider"] for node in record["nodes"]}["lipsync"] == "noop"
     page.goto(service.url)
     page.fill("#words", "dropped")
-    page.wait_for_function("document.querySelectorAll('#list > li').length === 1")
+    eventually(page, "document.querySelectorAll('#list > li').length === 1")
     assert key in page.inner_text("#list")
