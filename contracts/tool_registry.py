@@ -56,10 +56,21 @@ class StoreSettings(Model):
 
 
 class UploadSettings(Model):
-    kind: Literal["local"] = "local"
+    """``local``: a folder. ``gcs``: objects of a bucket, fetched into that folder, reached as the store's bucket is."""
+
+    kind: Literal["local", "gcs"] = "local"
     inbox: str = Field(description="Directory that is watched for new audio.")
+    bucket: str = Field(default="", pattern=_BUCKET, description="gcs: name of the bucket.")
+    prefix: str = Field(default="", pattern=_PREFIX, description="gcs: folder that is watched.")
+    tick_s: Seconds = Field(default=10.0, ge=0, description="gcs: one look at the bucket ends soon after this.")
     settle_s: Seconds = Field(default=5.0, ge=0, description="A file counts as whole after this time without a change.")
     max_bytes: SizeBytes = Field(default=4 * 2**30, gt=0)
+
+    @model_validator(mode="after")
+    def _names_its_bucket(self) -> Self:
+        if self.kind == "gcs" and not self.bucket:
+            raise ValueError("expected the name of a bucket with kind: gcs, got none")
+        return self
 
 
 class Service(Model):
@@ -141,6 +152,43 @@ class WarmSettings(Model):
     idle_s: Seconds = Field(default=300.0, gt=0, description="One ends, and frees its memory, after this time unused.")
 
 
+class Quota(Model):
+    """What a workspace may take; no rule, no limit."""
+
+    max_bytes: SizeBytes | None = Field(default=None, gt=0, description="Stored bytes; above it no upload is admitted.")
+    productions_in_flight: int | None = Field(default=None, ge=1, description="More wait in the inbox.")
+
+
+class KeepRule(Model):
+    """How long one asset is kept; what is not said follows the general rule."""
+
+    age_s: Seconds | None = Field(default=None, gt=0, description="Since its newest commit; then all of it goes.")
+    generations: int | None = Field(default=None, ge=1, description="The newest that are kept.")
+
+
+class InboxRetention(Model):
+    admitted_s: Seconds | None = Field(default=None, gt=0, description="Files that became productions.")
+    quarantine_s: Seconds | None = Field(default=None, gt=0, description="Files that could not be used.")
+
+
+class RetentionSettings(Model):
+    """What a sweep removes. Without a rule nothing goes but bytes that nothing refers to."""
+
+    scheduled: bool = Field(default=False, description="Whether the schedule in Dagster starts turned on.")
+    cron: str = Field(default="17 3 * * *", description="When the schedule sweeps, UTC.")
+    grace_s: Seconds = Field(default=86400.0, ge=0, description="Unreferred bytes stay this long after their last use.")
+    age_s: Seconds | None = Field(default=None, gt=0, description="A production goes, this long after its last commit.")
+    generations: int | None = Field(default=None, ge=1, description="The newest of each asset that are kept.")
+    max_bytes: SizeBytes | None = Field(default=None, gt=0, description="Above it the oldest productions go.")
+    min_free_bytes: SizeBytes | None = Field(default=None, gt=0, description="Below it the oldest productions go.")
+    assets: dict[Name, KeepRule] = Field(default_factory=dict)
+    memo_s: Seconds = Field(default=90 * 86400.0, gt=0, description="What is remembered is kept this long.")
+    inbox: InboxRetention = InboxRetention()
+    runs_s: Seconds | None = Field(
+        default=None, gt=0, description="Dagster's records of runs that failed, or whose production is gone."
+    )
+
+
 class PlatformSettings(Model):
     store: StoreSettings
     uploads: UploadSettings
@@ -149,6 +197,11 @@ class PlatformSettings(Model):
     events: EventSettings = EventSettings()
     lanes: Lanes = Lanes()
     warm: WarmSettings = WarmSettings()
+    retention: RetentionSettings = RetentionSettings()
+    quota: Quota = Quota()
+    allowed_providers: tuple[str, ...] | None = Field(
+        default=None, description="<capability>/<name> of the providers that may run besides the no-ops; default: all."
+    )
     presenter: str = Field(description="The face when an upload brings none; a path inside the project.")
     language: str = Field(default="en", description="When an upload does not say.")
     allowed_licences: tuple[str, ...] | None = Field(

@@ -10,15 +10,15 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from contracts.base import Contract, Model
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
-_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def _seconds(value: object) -> object:
     if isinstance(value, str):
         match = _DURATION.fullmatch(value.strip())
         if match is None:
-            raise ValueError(f"expected a duration such as 500ms, 90s, 10m or 1h, got {value!r}")
+            raise ValueError(f"expected a duration such as 500ms, 90s, 10m, 1h or 30d, got {value!r}")
         return float(match[1]) * _UNIT_SECONDS[match[2]]
     return value
 

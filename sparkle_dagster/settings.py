@@ -108,6 +108,11 @@ def find_project(start: Path) -> Path:
     raise ConfigError(f"expected {REGISTRY_FILE} in {start} or a folder above it, found none; go to the project first")
 
 
+def selected_workspace() -> str:
+    """The workspace that this process serves."""
+    return os.environ.get("SPARKLE_WORKSPACE") or SELECTORS["SPARKLE_WORKSPACE"]
+
+
 def read_secret(reference: str) -> str:
     """The value behind ``env:NAME``, read at the moment of use.
 

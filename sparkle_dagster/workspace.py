@@ -11,7 +11,9 @@ from contracts.events import NodeRecord
 from contracts.production import TaskResult
 from contracts.upload import UploadResult
 from sparkle_dagster.artifacts.store import ArtifactStore
+from sparkle_dagster.execution.bucket_inbox import BucketInbox
 from sparkle_dagster.registry.provider_registry import ProviderRegistry
+from sparkle_dagster.registry.stores import bucket_place
 from sparkle_dagster.settings import Settings, load_settings
 from sparkle_dagster.workflow.graph import Workflow
 from sparkle_dagster.workflow.load import load_workflow
@@ -32,6 +34,15 @@ class Workspace:
     @property
     def inbox(self) -> Path:
         return self.settings.resolve(self.registry.settings.uploads.inbox)
+
+    @cached_property
+    def bucket_inbox(self) -> BucketInbox | None:
+        """The watched folder of a bucket; None where uploads arrive on this machine only."""
+        uploads, store = self.registry.settings.uploads, self.registry.settings.store
+        if uploads.kind == "local":
+            return None
+        place = bucket_place(store, uploads.bucket, uploads.prefix)
+        return BucketInbox(place, self.inbox, max_bytes=uploads.max_bytes, budget_seconds=uploads.tick_s)
 
     @property
     def presenter(self) -> Path:

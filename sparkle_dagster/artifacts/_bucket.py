@@ -68,6 +68,10 @@ class ObjectFacts:
     updated: datetime
     """By the service's clock; a touch renews it."""
 
+    @property
+    def version(self) -> tuple[int, int]:
+        return self.generation, self.metageneration
+
     def holds(self, size_bytes: int, crc32c: str) -> bool:
         return (self.size_bytes, self.crc32c) == (size_bytes, crc32c)
 
@@ -205,14 +209,14 @@ class Bucket:
 
         return self._until_known(once)
 
-    def remove(self, facts: ObjectFacts) -> bool:
+    def remove(self, name: str, version: tuple[int, int]) -> bool:
         """False when somebody touched, replaced or removed it since it was looked at."""
 
         def once() -> bool:
             try:
-                self._blob(facts.name).delete(
-                    if_generation_match=facts.generation,
-                    if_metageneration_match=facts.metageneration,
+                self._blob(name).delete(
+                    if_generation_match=version[0],
+                    if_metageneration_match=version[1],
                     retry=self._retry,
                 )
             except (api_errors.NotFound, api_errors.PreconditionFailed):
@@ -248,24 +252,33 @@ class Bucket:
         """Objects directly in ``directory`` (which ends with a slash), by their last part, sorted."""
         return [facts.name.removeprefix(directory) for facts in self.listed(directory, directly=True)]
 
-    def listed(self, start: str, *, directly: bool = False, after: str = "") -> Iterator[ObjectFacts]:
+    def listed(self, start: str, *, directly: bool = False) -> Iterator[ObjectFacts]:
         """Every object whose name begins with ``start``, sorted by name.
 
         Args:
             directly: only those without a further slash.
-            after: begin behind this name.
         """
+        for page in self._pages(start, directly=directly):
+            yield from page
+
+    def pages(self, start: str, *, after: str, page_size: int) -> Iterator[list[ObjectFacts]]:
+        """Objects directly below ``start`` and behind the name ``after``, one request each."""
+        for page in self._pages(start, directly=True, after=after, page_size=page_size):
+            yield [facts for facts in page if facts.name != after]
+
+    def _pages(
+        self, start: str, *, directly: bool, after: str = "", page_size: int | None = None
+    ) -> Iterator[list[ObjectFacts]]:
         blobs = self._bucket.list_blobs(
             prefix=self._prefix + start,
             delimiter="/" if directly else None,
             start_offset=self._prefix + after if after else None,
+            page_size=page_size,
             fields="items(name,generation,metageneration,size,crc32c,updated),nextPageToken",
             retry=self._retry,
         )
-        for blob in blobs:
-            facts = self._facts(blob)
-            if facts.name != after:
-                yield facts
+        for page in blobs.pages:
+            yield [self._facts(blob) for blob in page]
 
     def _upload(self, name: str, stream: BinaryIO, size_bytes: int, crc32c: str, sha256: str) -> None:
         in_pieces = size_bytes >= RESUMABLE_BYTES

@@ -14,6 +14,7 @@ import errno
 import fcntl
 import os
 import stat
+import time
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -200,12 +201,24 @@ def locked(path: Path, *, exclusive: bool = False) -> Generator[None]:
 
 def touch(fd: int) -> None:
     """Say that the file is in use; a sweep spares what was used lately. Not being the owner is no error."""
+    now = time.time_ns()  # the kernel's own stamp is coarser: two touches could look like one
     with suppress(PermissionError):
-        os.utime(fd)
+        os.utime(fd, ns=(now, now))
 
 
 def remove(path: Path) -> None:
     os.unlink(path)
+
+
+def unlink_if_unused(path: Path, mtime_ns: int) -> bool:
+    """Remove a file that was not touched since; False when it was, or is gone. The caller holds the lock alone."""
+    try:
+        if os.lstat(path).st_mtime_ns != mtime_ns:
+            return False
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def keep_a_link(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-# ruff: noqa: PTH208
+# ruff: noqa: PTH115, PTH208
 """What the store reads: regular files only, never through a symlink. Nothing here changes what is stored."""
 
 import errno
@@ -90,6 +90,11 @@ def _unless_unsupported() -> Generator[None]:
             raise
 
 
+def place_of(fd: int) -> str:
+    """The path of an open file as the kernel knows it: no symlink, no ``..``."""
+    return os.readlink(f"/proc/self/fd/{fd}")
+
+
 def stamp(fd: int) -> tuple[int, int, int]:
     """What changes when somebody writes to an open file: size, mtime, ctime."""
     found = os.fstat(fd)
@@ -109,6 +114,15 @@ def is_regular(path: Path) -> bool:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
+
+
+def files_in(directory: Path) -> list[os.DirEntry[str]]:
+    """Regular files in a directory; none when it is not there."""
+    try:
+        with os.scandir(directory) as entries:
+            return [entry for entry in entries if entry.is_file(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def names_in(directory: Path) -> list[str]:

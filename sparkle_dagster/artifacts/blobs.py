@@ -1,6 +1,7 @@
 """Stored bytes by their SHA-256. Not here: who refers to them (``chain``, ``names``)."""
 
 import hashlib
+import re
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import BinaryIO
 from contracts.errors import ArtifactCorrupt, ArtifactError, ArtifactMissing
 from sparkle_dagster.artifacts import _durable, _reading
 from sparkle_dagster.artifacts.keys import Layout, checked_digest
+from sparkle_dagster.artifacts.uses import BlobUse
 
+_INSIDE_A_STORE = re.compile(r"/ws/[^/]+/(cas|refs|names|incoming|quarantine)/")
 _MAX_HEALINGS = 8  # a disk that rots faster than this is not worth writing to
 
 
@@ -22,7 +25,7 @@ class BlobArea:
     def add(self, source: Path | BinaryIO, limit_bytes: int | None = None) -> tuple[str, int]:
         """Store the bytes durably. Returns digest and size in bytes."""
         with _durable.PrivateFile(self._layout.incoming) as private:
-            digest, size_bytes = _fill(private, source, limit_bytes)
+            digest, size_bytes = self._fill(private, source, limit_bytes)
             self.publish(private, digest)
         return digest, size_bytes
 
@@ -52,6 +55,27 @@ class BlobArea:
             _reading.close(fd)
             raise
         return fd, size_bytes
+
+    def use(self, digest: str) -> bool:
+        """Say that the bytes are in use; False when they are not there."""
+        try:
+            with _reading.reading(self._layout.blob(checked_digest(digest))) as fd:
+                _durable.touch(fd)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    def uses(self) -> Iterator[BlobUse]:
+        """Everything that is stored."""
+        for shard in _reading.names_in(self._layout.blobs):
+            for found in _reading.files_in(self._layout.blobs / shard):
+                status = found.stat(follow_symlinks=False)
+                yield BlobUse(found.name, status.st_size, status.st_mtime, (status.st_mtime_ns, 0))
+
+    def remove(self, uses: Iterable[BlobUse]) -> list[BlobUse]:
+        """Those that were not used since they were looked at; no writer is inside."""
+        with _durable.locked(self._layout.gc_lock, exclusive=True):
+            return [use for use in uses if _durable.unlink_if_unused(self._layout.blob(use.digest), use.version[0])]
 
     def check(self, digest: str) -> int:
         """Read all bytes and compare; the size in bytes. Raises: ArtifactMissing, ArtifactCorrupt."""
@@ -91,6 +115,30 @@ class BlobArea:
         private.seal()
         with _durable.locked(self._layout.gc_lock):
             self._publish(private, digest)
+
+    def _fill(self, private: _durable.PrivateFile, source: Path | BinaryIO, limit_bytes: int | None) -> tuple[str, int]:
+        if not isinstance(source, Path):
+            return digest_of_blocks(_poured(private, iter(lambda: source.read(_reading.CHUNK_BYTES), b""), limit_bytes))
+        try:
+            fd = _reading.open_regular(source)
+        except FileNotFoundError as error:
+            raise ArtifactError(f"could not store {source}: expected a file, got nothing there") from error
+        try:
+            self._refuse_foreign(source, _reading.place_of(fd))
+            before = _reading.stamp(fd)
+            digest, size_bytes = digest_of_blocks(_poured(private, _reading.blocks(fd, before[0] + 1), limit_bytes))
+            if _reading.stamp(fd) != before or size_bytes != before[0]:
+                raise ArtifactError(
+                    f"could not store {source}: it changed while it was read; wait until its writer is done"
+                )
+        finally:
+            _reading.close(fd)
+        return digest, size_bytes
+
+    def _refuse_foreign(self, source: Path, place: str) -> None:
+        """A file inside a store is its workspace's alone, under whatever path it is named."""
+        if _INSIDE_A_STORE.search(place) and not Path(place).is_relative_to(self._layout.home.resolve()):
+            raise ArtifactMissing(f"could not store {source}: expected a file, got nothing there for this workspace")
 
     def _publish(self, private: _durable.PrivateFile, digest: str) -> None:
         path = self._layout.blob(digest)
@@ -132,25 +180,6 @@ def digest_of_blocks(blocks: Iterable[bytes]) -> tuple[str, int]:
         sha256.update(block)
         size_bytes += len(block)
     return sha256.hexdigest(), size_bytes
-
-
-def _fill(private: _durable.PrivateFile, source: Path | BinaryIO, limit_bytes: int | None) -> tuple[str, int]:
-    if not isinstance(source, Path):
-        return digest_of_blocks(_poured(private, iter(lambda: source.read(_reading.CHUNK_BYTES), b""), limit_bytes))
-    try:
-        fd = _reading.open_regular(source)
-    except FileNotFoundError as error:
-        raise ArtifactError(f"could not store {source}: expected a file, got nothing there") from error
-    try:
-        before = _reading.stamp(fd)
-        digest, size_bytes = digest_of_blocks(_poured(private, _reading.blocks(fd, before[0] + 1), limit_bytes))
-        if _reading.stamp(fd) != before or size_bytes != before[0]:
-            raise ArtifactError(
-                f"could not store {source}: it changed while it was read; wait until its writer is done"
-            )
-    finally:
-        _reading.close(fd)
-    return digest, size_bytes
 
 
 def _poured(private: _durable.PrivateFile, blocks: Iterator[bytes], limit_bytes: int | None) -> Iterator[bytes]:

@@ -12,14 +12,20 @@ from typing import Any, Protocol
 from contracts.errors import ArtifactConflict, ArtifactCorrupt, ArtifactMissing, ContractViolation, SparkleError
 from sparkle_dagster.artifacts.keys import checked_key
 from sparkle_dagster.artifacts.manifests import Manifest, blobs_of, decoded, encoded, plain_document, why_lost
+from sparkle_dagster.artifacts.uses import RefEntry
 
 _GENERATION = re.compile(r"@([1-9][0-9]{0,17})")
+_GONE = re.compile(r"@gone([1-9][0-9]{0,17})")
 _LOOK_BACK = 32
 """Generations searched for an earlier commit of the same attempt."""
 
 
 class RefArea(Protocol):
     """Where the manifests of one workspace are."""
+
+    def let_commits_finish(self) -> None: ...
+    def entries(self, prefix: str = "") -> Iterator[RefEntry]: ...
+    def remove(self, key: str, names: Iterable[str]) -> None: ...
 
     def committing(self, digests: Iterable[str]) -> AbstractContextManager[list[str]]:
         """What is stored of ``digests`` stays stored inside; gives those that are not."""
@@ -61,7 +67,7 @@ class GenerationChain:
                 }
             )
             self._refs.prepare(key)
-            newest = max(self.generations(key), default=0)
+            newest = self.newest(key)
             if expect_generation is None:
                 return self._commit_next(draft, newest)
             _check_expected(key, newest, expect_generation)
@@ -115,9 +121,31 @@ class GenerationChain:
     def generations(self, key: str) -> tuple[int, ...]:
         return _numbers(self._refs.names(checked_key(key)))
 
+    def newest(self, key: str) -> int:
+        """The highest number that was ever given, also when its manifest was removed on purpose; 0 for none."""
+        names = self._refs.names(checked_key(key))
+        return max([*_numbers(names), *_numbers(names, _GONE)], default=0)
+
     def first(self, key: str) -> int:
-        """The lowest number that must be there, 1 where nothing was removed on purpose."""
-        return 1
+        """The lowest number that must be there: those before it were removed on purpose."""
+        return 1 + max(_numbers(self._refs.names(checked_key(key)), _GONE), default=0)
+
+    def bury(self, key: str, last: int, tombstone: dict[str, Any]) -> None:
+        """Remove all generations up to ``last``; what stands in their place says why, and how to make them again."""
+        names = self._refs.names(checked_key(key))
+        body = {"workspace": self._workspace, "key": key, "last": last, **plain_document(tombstone)}
+        self._refs.create(key, f"@gone{last}", encoded(body))
+        older = [f"@gone{number}" for number in _numbers(names, _GONE) if number < last]
+        numbers = [f"@{number}" for number in _numbers(names) if number <= last]
+        self._refs.remove(key, [*numbers, *older])
+
+    def tombstone(self, key: str) -> dict[str, Any] | None:
+        """What ``bury`` left, newest first; None where nothing was removed."""
+        numbers = _numbers(self._refs.names(checked_key(key)), _GONE)
+        try:
+            return decoded(self._refs.read(key, f"@gone{numbers[-1]}"), key) if numbers else None
+        except (FileNotFoundError, ArtifactCorrupt):
+            return None
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Sorted."""
@@ -136,13 +164,16 @@ class GenerationChain:
 
     def _unknown(self, key: str, generation: int) -> str:
         known = self.generations(key)
+        buried = self.tombstone(key) or {}
+        if buried and (not known or generation <= buried["last"]):
+            return f"{key} @{generation}: removed on {buried.get('at')}: {buried.get('why')}; {buried.get('how')}"
         if not known:
             return f"{key}: nothing was committed under this key"
         return f"{key}: expected generation {generation}, got {', '.join(map(str, known[-5:]))} as the last ones"
 
 
-def _numbers(names: Iterable[str]) -> tuple[int, ...]:
-    return tuple(sorted(int(match[1]) for match in map(_GENERATION.fullmatch, names) if match))
+def _numbers(names: Iterable[str], form: re.Pattern[str] = _GENERATION) -> tuple[int, ...]:
+    return tuple(sorted(int(match[1]) for match in map(form.fullmatch, names) if match))
 
 
 def _check_expected(key: str, newest: int, expected: int) -> None:

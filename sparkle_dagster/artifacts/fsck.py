@@ -85,7 +85,7 @@ class _Repair:
                 _durable.move(path, self._layout.quarantine / name)
                 return finding.mended(f"moved to quarantine/{name}")
             case Problem.LEFTOVER:
-                return finding.mended("removed" if _removed(path) else "somebody removed it already")
+                return finding.mended("removed" if remove_abandoned(path) else "somebody removed it already")
             case _:
                 return finding
 
@@ -140,7 +140,14 @@ def _files_in(path: Path) -> list[Path]:
     return [path / name for name in _reading.names_in(path)]
 
 
-def _removed(path: Path) -> bool:
+def is_abandoned(path: Path) -> bool:
+    """Whether the owner of a private file or folder is dead."""
+    with _durable.abandoned(path) as answer:
+        return answer
+
+
+def remove_abandoned(path: Path) -> bool:
+    """Remove it if its owner is dead."""
     with _durable.abandoned(path) as is_abandoned:
         if not is_abandoned:
             return False

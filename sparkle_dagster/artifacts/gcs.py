@@ -81,23 +81,38 @@ class GcsArtifactStore(ArtifactStore):
         root: folder for this machine's copies; losing it loses nothing.
     """
 
+    least_grace_seconds = 3600.0  # a commit ends within its deadline
+
     def __init__(self, place: BucketPlace, root: Path, workspace: str = "main") -> None:
         self.place = place
         self.workspace = checked_workspace(workspace)
-        self.mirror = LocalArtifactStore(root, workspace)
+        self._mirror = LocalArtifactStore(root, workspace)
         connection = Connection(place, f"ws/{self.workspace}")
-        blobs = GcsBlobs(connection, self.mirror)
+        blobs = GcsBlobs(connection, self._mirror)
         self._blobs = blobs
         self._own_blobs = blobs
-        self._chain = GenerationChain(workspace, GcsRefs(connection, blobs))
+        self._refs = GcsRefs(connection, blobs)
+        self._chain = GenerationChain(workspace, self._refs)
         self._names = GcsNames(connection, blobs)
 
     def __reduce__(self) -> tuple[type[Self], tuple[BucketPlace, Path, str]]:
-        return type(self), (self.place, self.mirror.root, self.workspace)
+        return type(self), (self.place, self._mirror.root, self.workspace)
+
+    @property
+    def free_bytes(self) -> int | None:
+        return None
+
+    @property
+    def mirror(self) -> LocalArtifactStore:
+        """A provider's process reads and writes here; losing it loses nothing."""
+        return self._mirror
+
+    def remove_leftovers(self, *, dry_run: bool) -> list[tuple[str, int]]:
+        return self._mirror.remove_leftovers(dry_run=dry_run)
 
     @property
     def local_root(self) -> Path:
-        return self.mirror.root
+        return self._mirror.root
 
     def stage(self, refs: Iterable[ArtifactRef]) -> None:
         for digest in dict.fromkeys(ref.digest for ref in refs):
@@ -115,15 +130,15 @@ class GcsArtifactStore(ArtifactStore):
             return BucketCheck(self._chain, self._own_blobs, progress).run(repair=repair, sources=sources)
 
     def close(self) -> None:
-        self.mirror.close()
+        self._mirror.close()
 
     @contextmanager
     def _errors(self, doing: str, place: Path | None = None) -> Generator[None]:
-        with typed_errors(doing, place or self.mirror.root), typed_bucket_errors(doing, str(self.place)):
+        with typed_errors(doing, place or self._mirror.root), typed_bucket_errors(doing, str(self.place)):
             yield
 
     def lay_out(self) -> None:
-        self.mirror.lay_out()
+        self._mirror.lay_out()
 
     def copies_folder(self) -> Path:
-        return self.mirror.copies_folder()
+        return self._mirror.copies_folder()

@@ -14,6 +14,7 @@ from sparkle_dagster.artifacts.blobs import BlobArea, digest_of_blocks
 from sparkle_dagster.artifacts.keys import blob_path, checked_digest, checked_key
 from sparkle_dagster.artifacts.local import LocalArtifactStore
 from sparkle_dagster.artifacts.manifests import decoded, encoded
+from sparkle_dagster.artifacts.uses import BlobUse, NameUse, RefEntry
 
 if TYPE_CHECKING:
     from sparkle_dagster.artifacts._bucket import Bucket, ObjectFacts
@@ -46,6 +47,16 @@ class GcsBlobs:
     def digests(self) -> list[str]:
         """Everything that is stored."""
         return [facts.name.rpartition("/")[2] for facts in self._bucket.listed("cas/sha256/")]
+
+    def uses(self) -> Iterator[BlobUse]:
+        """Everything that is stored, as it is now."""
+        for facts in self._bucket.listed("cas/sha256/"):
+            digest = facts.name.rpartition("/")[2]
+            yield BlobUse(digest, facts.size_bytes, facts.updated.timestamp(), facts.version)
+
+    def remove(self, uses: Iterable[BlobUse]) -> list[BlobUse]:
+        """Those that were not touched since they were looked at."""
+        return [use for use in uses if self._bucket.remove(blob_path(use.digest), use.version)]
 
     def touch(self, digest: str) -> bool:
         """Say that the bytes are in use; False when they are not there."""
@@ -109,7 +120,7 @@ class GcsBlobs:
                     case Creation.MADE:
                         return
                     case Creation.SAME:
-                        if self._bucket.touch(blob_path(digest)):
+                        if self.touch(digest):
                             return
                     case Creation.OTHER:
                         facts = self._bucket.look(blob_path(digest))
@@ -167,6 +178,22 @@ class GcsRefs:
         """Each is touched: a sweep that looked at it before spares it, and the answer proves that it is there."""
         yield [digest for digest in digests if not self._blobs.touch(digest)]
 
+    def let_commits_finish(self) -> None:
+        """Nothing to wait for: a sweep of a bucket spares what was used within an hour, commits end within that."""
+
+    def entries(self, prefix: str = "") -> Iterator[RefEntry]:
+        """Every object of every key that begins with ``prefix``."""
+        for facts in self._connection.bucket.listed(f"refs/{prefix}"):
+            key, _, name = facts.name.removeprefix("refs/").rpartition("/")
+            yield RefEntry(key, name, facts.updated.timestamp())
+
+    def remove(self, key: str, names: Iterable[str]) -> None:
+        """In this order."""
+        for name in names:
+            facts = self._connection.bucket.look(f"refs/{checked_key(key)}/{name}")
+            if facts is not None:
+                self._connection.bucket.remove(facts.name, facts.version)
+
     def prepare(self, key: str) -> None:
         """Nothing to do: a bucket has no directories."""
 
@@ -208,6 +235,16 @@ class GcsNames:
     def give(self, key: str, ref: ArtifactRef) -> None:
         body = encoded({"key": checked_key(key), "ref": ref.model_dump(mode="json")})
         self._connection.bucket.replace(f"names/{key}/@ref", body)
+
+    def uses(self) -> Iterator[NameUse]:
+        """Every name that can be read."""
+        for facts in self._connection.bucket.listed("names/"):
+            key = facts.name.removeprefix("names/").removesuffix("/@ref")
+            if (ref := self.given(key)) is not None:
+                yield NameUse(key, ref.digest, facts.updated.timestamp(), facts.version)
+
+    def forget(self, use: NameUse) -> bool:
+        return self._connection.bucket.remove(f"names/{checked_key(use.key)}/@ref", use.version)
 
     def given(self, key: str) -> ArtifactRef | None:
         data = self._connection.bucket.read(f"names/{checked_key(key)}/@ref")

@@ -8,6 +8,7 @@ from contracts.errors import ContractViolation
 _WORKSPACE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PART = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(\.[a-z0-9_-]{1,64}){0,3}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_ENTRY = re.compile(r"@(gone)?[1-9][0-9]{0,17}")
 _MAX_PARTS = 8
 _MAX_PART_CHARS = 200  # file systems take 255 bytes
 
@@ -33,6 +34,13 @@ def checked_key(key: str) -> str:
             "names from outside belong into metadata, not into keys"
         )
     return key
+
+
+def checked_entry(name: str) -> str:
+    """A file of a key, such as ``@3``. Raises: ContractViolation."""
+    if not _ENTRY.fullmatch(name):
+        raise ContractViolation(f"entry: expected @<number> or @gone<number>, got {name[:80]!r}")
+    return name
 
 
 def checked_digest(digest: str) -> str:

@@ -4,6 +4,7 @@
 in ``incoming/`` and nothing else. Not here: retention and sweeping, and who decides what is committed.
 """
 
+import shutil
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,12 +12,12 @@ from typing import Self
 
 from contracts.artifacts import ArtifactRef
 from contracts.context import Progress
-from sparkle_dagster.artifacts import _durable
+from sparkle_dagster.artifacts import _durable, _reading
 from sparkle_dagster.artifacts.blobs import BlobArea
 from sparkle_dagster.artifacts.chain import GenerationChain
 from sparkle_dagster.artifacts.disk_errors import typed_errors
 from sparkle_dagster.artifacts.findings import StoreReport
-from sparkle_dagster.artifacts.fsck import check_store
+from sparkle_dagster.artifacts.fsck import check_store, is_abandoned, remove_abandoned
 from sparkle_dagster.artifacts.keys import Layout
 from sparkle_dagster.artifacts.local_refs import LocalRefs
 from sparkle_dagster.artifacts.names import Names
@@ -32,7 +33,8 @@ class LocalArtifactStore(ArtifactStore):
         self.workspace = workspace
         self.layout = Layout(self.root, workspace)
         self._blobs = BlobArea(self.layout)
-        self._chain = GenerationChain(workspace, LocalRefs(self.layout, self._blobs))
+        self._refs = LocalRefs(self.layout, self._blobs)
+        self._chain = GenerationChain(workspace, self._refs)
         self._names = Names(self.layout, self._blobs)
         self._scratch = Scratch(self.layout.incoming)
         self._is_laid_out = False
@@ -49,6 +51,24 @@ class LocalArtifactStore(ArtifactStore):
 
     def adopt(self, digests: Iterable[str]) -> None:
         """Nothing to do: what a provider's process put is stored."""
+
+    @property
+    def free_bytes(self) -> int | None:
+        return shutil.disk_usage(self.root).free if self.root.exists() else None
+
+    @property
+    def mirror(self) -> ArtifactStore | None:
+        return None
+
+    def remove_leftovers(self, *, dry_run: bool) -> list[tuple[str, int]]:
+        found: list[tuple[str, int]] = []
+        with self._errors("look for leftovers"):
+            for name in _reading.names_in(self.layout.incoming):
+                path = self.layout.incoming / name
+                size_bytes = sum(item.lstat().st_size for item in (path, *path.rglob("*")) if not item.is_dir())
+                is_dead = is_abandoned(path) if dry_run else remove_abandoned(path)
+                found += [(name, size_bytes)] if is_dead else []
+        return found
 
     def check(self, *, repair: bool, sources: Iterable[Path], progress: Progress) -> StoreReport:
         return check_store(self.root, self.workspace, repair=repair, sources=sources, progress=progress)

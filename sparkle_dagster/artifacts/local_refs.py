@@ -1,20 +1,26 @@
 """Manifests on a local disk: ``refs/<key>/@<n>``. Not here: which number comes next, and what a manifest says."""
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sparkle_dagster.artifacts import _durable, _reading
 from sparkle_dagster.artifacts.blobs import BlobArea
-from sparkle_dagster.artifacts.keys import Layout
+from sparkle_dagster.artifacts.keys import Layout, checked_key
+from sparkle_dagster.artifacts.uses import RefEntry
 
 
 class LocalRefs:
-    """Every key of one workspace; keys and names are checked by the caller."""
+    """Every key of one workspace."""
 
     def __init__(self, layout: Layout, blobs: BlobArea) -> None:
         self._layout = layout
         self._blobs = blobs
+
+    def let_commits_finish(self) -> None:
+        """Returns when every commit that had begun is visible or given up."""
+        with _durable.locked(self._layout.gc_lock, exclusive=True):
+            pass
 
     @contextmanager
     def committing(self, digests: Iterable[str]) -> Generator[list[str]]:
@@ -43,6 +49,22 @@ class LocalRefs:
             private.seal()
             return private.publish(self._directory(key) / name)
 
+    def entries(self, prefix: str = "") -> Iterator[RefEntry]:
+        """Every file of every key that begins with ``prefix``."""
+        for key, _ in self.keys(prefix):
+            for found in _reading.files_in(self._directory(key)):
+                if found.name.startswith("@"):
+                    yield RefEntry(key, found.name, found.stat(follow_symlinks=False).st_mtime)
+
+    def remove(self, key: str, names: Iterable[str]) -> None:
+        """In this order, durably."""
+        directory = self._directory(key)
+        with _durable.locked(self._layout.gc_lock, exclusive=True):
+            for name in names:
+                with suppress(FileNotFoundError):
+                    _durable.remove(directory / name)
+            _durable.sync_directory(directory)
+
     def settle(self, key: str) -> None:
         """Make durable what another writer may have made and not synced yet."""
         _durable.sync_directory(self._directory(key))
@@ -56,7 +78,7 @@ class LocalRefs:
                 yield from self._below(f"{parent}/{name}" if parent else name, base / name)
 
     def _missing(self, digests: Iterable[str]) -> list[str]:
-        return [digest for digest in digests if not self._blobs.has(digest)]
+        return [digest for digest in digests if not self._blobs.use(digest)]
 
     def _below(self, key: str, directory: Path) -> Iterator[tuple[str, list[str]]]:
         names = _reading.names_in(directory)
@@ -67,4 +89,4 @@ class LocalRefs:
                 yield from self._below(f"{key}/{name}", directory / name)
 
     def _directory(self, key: str) -> Path:
-        return self._layout.refs / key
+        return self._layout.refs / checked_key(key)

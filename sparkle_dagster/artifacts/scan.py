@@ -15,6 +15,7 @@ from sparkle_dagster.artifacts.keys import Layout, checked_key
 from sparkle_dagster.artifacts.manifests import Manifest, decoded, sizes_of, why_lost
 
 _GENERATION = re.compile(r"@([1-9][0-9]{0,17})")
+_GONE = re.compile(r"@gone([1-9][0-9]{0,17})")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _RERUN = "make it again"
 _REPAIR = "run `sparkle fsck --repair`"
@@ -50,10 +51,13 @@ class Scan:
 
     def _look_at_keys(self, key: str, directory: Path) -> None:
         numbers: list[int] = []
+        first = 1
         for name in _reading.names_in(directory):
             path, match = directory / name, _GENERATION.fullmatch(name)
             if match and key:
                 numbers.append(int(match[1]))
+            elif key and (gone := _GONE.fullmatch(name)):
+                first = max(first, 1 + int(gone[1]))
             elif name.startswith("@") or _reading.is_regular(path) or not _is_key(f"{key}/{name}".lstrip("/")):
                 self._add(Problem.STRAY_FILE, path, "expected manifests named @1, @2 ..", _STRAY, is_damage=False)
             else:
@@ -61,7 +65,7 @@ class Scan:
         newest = max(numbers, default=0)
         for number in numbers:
             self._look_at_manifest(key, number, is_newest=number == newest)
-        for number in sorted(set(range(1, min(newest, 100_000))) - set(numbers)):
+        for number in sorted(set(range(first, min(newest, first + 100_000))) - set(numbers)):
             message = f"expected generations 1 to {newest}, found none with this number"
             self._add(Problem.GENERATION_GAP, directory / f"@{number}", message, f"{_REPAIR}: it puts a marker there")
 

@@ -5,7 +5,7 @@ is committed, and how long it is kept (``retention``).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -14,13 +14,14 @@ from typing import Any, BinaryIO, Protocol, Self
 from contracts.artifacts import ArtifactRef
 from contracts.base import canonical_json
 from contracts.context import Progress
-from contracts.errors import ArtifactCorrupt, ArtifactMissing, ContractViolation
+from contracts.errors import ArtifactConflict, ArtifactCorrupt, ArtifactError, ArtifactMissing, ContractViolation
 from sparkle_dagster.artifacts import _reading
-from sparkle_dagster.artifacts.chain import GenerationChain
+from sparkle_dagster.artifacts.chain import GenerationChain, RefArea
 from sparkle_dagster.artifacts.findings import StoreReport
-from sparkle_dagster.artifacts.keys import blob_path
+from sparkle_dagster.artifacts.keys import blob_path, checked_entry, checked_key
 from sparkle_dagster.artifacts.manifests import Manifest
 from sparkle_dagster.artifacts.scoped import ScopedArtifacts
+from sparkle_dagster.artifacts.uses import BlobUse, NameUse, RefEntry
 
 _NO_DIGEST = "0" * 64
 
@@ -32,6 +33,8 @@ class Blobs(Protocol):
     def has(self, digest: str) -> bool: ...
     def open_verified(self, digest: str) -> tuple[int, int]: ...
     def check(self, digest: str) -> int: ...
+    def uses(self) -> Iterator[BlobUse]: ...
+    def remove(self, uses: Iterable[BlobUse]) -> list[BlobUse]: ...
     def copy_out(self, digest: str, directory: Path) -> tuple[Path, int]: ...
 
 
@@ -40,6 +43,8 @@ class NameTable(Protocol):
 
     def give(self, key: str, ref: ArtifactRef) -> None: ...
     def given(self, key: str) -> ArtifactRef | None: ...
+    def uses(self) -> Iterator[NameUse]: ...
+    def forget(self, use: NameUse) -> bool: ...
 
 
 class ArtifactStore(ABC):
@@ -49,7 +54,10 @@ class ArtifactStore(ABC):
     """
 
     workspace: str
+    least_grace_seconds: float = 0.0
+    """Bytes that were used within this time are never swept: as long as a commit may take where no lock holds it."""
     _blobs: Blobs
+    _refs: RefArea
     _chain: GenerationChain
     _names: NameTable
 
@@ -65,6 +73,20 @@ class ArtifactStore(ABC):
     @abstractmethod
     def adopt(self, digests: Iterable[str]) -> None:
         """Store what a provider's process left below ``local_root``; what is stored already costs a look."""
+
+    @property
+    @abstractmethod
+    def free_bytes(self) -> int | None:
+        """What the store's file system has left; None where that has no end."""
+
+    @property
+    @abstractmethod
+    def mirror(self) -> "ArtifactStore | None":
+        """This machine's copies of a store that is elsewhere."""
+
+    @abstractmethod
+    def remove_leftovers(self, *, dry_run: bool) -> list[tuple[str, int]]:
+        """Private files of dead processes: name and size in bytes."""
 
     @abstractmethod
     def check(self, *, repair: bool, sources: Iterable[Path], progress: Progress) -> StoreReport:
@@ -189,6 +211,84 @@ class ArtifactStore(ABC):
         """Committed keys that begin with ``prefix``, sorted."""
         with self._errors(f"list keys {prefix[:200]!r}"):
             return tuple(self._chain.keys(prefix))
+
+    def ref_entries(self, prefix: str = "") -> Iterator[RefEntry]:
+        """Every manifest and tombstone of keys that begin with ``prefix``."""
+        with self._errors(f"list keys {prefix[:200]!r}"):
+            yield from self._refs.entries(prefix)
+
+    def ref_bytes(self, key: str, name: str) -> bytes:
+        """A manifest or a tombstone as it is stored. Raises: FileNotFoundError."""
+        try:
+            with self._errors(f"read {key[:200]!r}"):
+                return self._refs.read(checked_key(key), checked_entry(name))
+        except ArtifactError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise FileNotFoundError(f"{key}/{name}") from error
+            raise
+
+    def adopt_ref(self, key: str, name: str, data: bytes, digests: Iterable[str]) -> None:
+        """Store a manifest or tombstone of another store as it is; what it refers to was taken before.
+
+        Raises:
+            ArtifactConflict: another one is there.
+        """
+        with self._errors(f"write {key[:200]!r}"):
+            self.lay_out()
+            with self._refs.committing(digests) as missing:
+                if missing:
+                    raise ArtifactMissing(f"{key} {name}: it refers to sha256:{missing[0]}, which is not stored")
+                self._refs.prepare(checked_key(key))
+                if not self._refs.create(key, checked_entry(name), data) and self._refs.read(key, name) != data:
+                    raise ArtifactConflict(f"{key} {name}: another one is there already")
+
+    def has_bytes(self, digest: str) -> bool:
+        with self._errors(f"look for sha256:{digest}"):
+            return self._blobs.has(digest)
+
+    def check_bytes(self, digest: str) -> int:
+        """Read and compare; the size in bytes. Raises: ArtifactMissing, ArtifactCorrupt."""
+        with self._errors(f"read sha256:{digest}"):
+            return self._blobs.check(digest)
+
+    def take(self, source: "ArtifactStore", digest: str) -> int:
+        """Store bytes of another store, compared on both sides; their size in bytes."""
+        with source._errors(f"read sha256:{digest}"):
+            fd, size_bytes = source._blobs.open_verified(digest)
+        with _reading.stream(fd) as stream, self._errors("store the bytes"):
+            self.lay_out()
+            self._blobs.add(stream)
+        return size_bytes
+
+    def blob_uses(self) -> Iterator[BlobUse]:
+        """Everything that is stored, with its last use."""
+        with self._errors("list what is stored"):
+            yield from self._blobs.uses()
+
+    def name_uses(self) -> Iterator[NameUse]:
+        with self._errors("list names"):
+            yield from self._names.uses()
+
+    def let_commits_finish(self) -> None:
+        """Returns when every commit that had begun is visible; those that begin now touch what they refer to."""
+        with self._errors("wait for commits"):
+            self.lay_out()
+            self._refs.let_commits_finish()
+
+    def bury(self, key: str, last: int, tombstone: dict[str, Any]) -> None:
+        """Remove all generations of a key up to ``last``; numbers are never given again."""
+        with self._errors(f"remove {key[:200]!r}"):
+            self._chain.bury(key, last, tombstone)
+
+    def remove_blobs(self, uses: Iterable[BlobUse]) -> list[BlobUse]:
+        """Those that were not used since they were listed; gives what was removed."""
+        with self._errors("remove stored bytes"):
+            return self._blobs.remove(uses)
+
+    def forget(self, use: NameUse) -> bool:
+        """Remove a name; False when it was given again since."""
+        with self._errors(f"forget {use.key[:200]!r}"):
+            return self._names.forget(use)
 
 
 def _own(ref: ArtifactRef) -> str:

@@ -5,7 +5,20 @@ import sys
 import typer
 
 from contracts.errors import SparkleError
-from sparkle_dagster.cli import configure, demo, dev, events, installation, productions, runs, serve, store
+from sparkle_dagster.cli import (
+    configure,
+    demo,
+    dev,
+    events,
+    gc,
+    installation,
+    move,
+    productions,
+    runs,
+    serve,
+    store,
+    workspaces,
+)
 from sparkle_dagster.cli.output import fail, print_json, wants_json
 
 WRONG_USAGE = 2
@@ -34,6 +47,10 @@ app.command("validate")(installation.validate)
 app.command("doctor")(installation.doctor)
 app.command("fsck")(store.fsck)
 app.command("serve")(serve.serve)
+app.add_typer(move.app, name="store")
+app.add_typer(workspaces.app, name="workspace")
+app.command("gc")(gc.gc)
+app.command("hold")(gc.hold)
 app.command("dev")(dev.dev)
 
 

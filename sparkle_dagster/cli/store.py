@@ -32,7 +32,7 @@ def fsck(
 
     workspace = this_workspace()
     sources = kept_uploads(workspace, from_) if repair else ()
-    with _bar() as progress:
+    with bar() as progress:
         report = workspace.store.check(repair=repair, sources=sources, progress=progress)
     commands = commands_for(workspace, report.findings)
     if json_output:
@@ -96,7 +96,7 @@ def _tell(report: Any, commands: list[str], *, repaired: bool) -> None:
 
 
 @contextmanager
-def _bar() -> Generator[Any]:
+def bar() -> Generator[Any]:
     """A bar on stderr while bytes are compared; nothing when that is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     errors = Console(stderr=True)

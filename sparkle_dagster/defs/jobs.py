@@ -10,6 +10,14 @@ from sparkle_dagster.workspace import Workspace
 
 PRODUCTION_JOB = "production"
 PRODUCTION_TAG = "sparkle/production"
+WORKSPACE_TAG = "sparkle/workspace"
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 def build_production_job() -> Any:
@@ -33,4 +41,4 @@ def upload_run_config(workspace: Workspace, files: Mapping[str, Path]) -> dict[s
 
 
 def production_tags(workspace: Workspace, production: str) -> dict[str, str]:
-    return {PRODUCTION_TAG: production, "sparkle/workspace": workspace.settings.workspace}
+    return {PRODUCTION_TAG: production, WORKSPACE_TAG: workspace.settings.workspace}

@@ -4,8 +4,16 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from contracts.errors import SparkleError
 from sparkle_dagster.defs.assets import asset_key
-from sparkle_dagster.defs.jobs import PRODUCTION_JOB, production_tags, upload_run_config
+from sparkle_dagster.defs.jobs import (
+    PRODUCTION_JOB,
+    PRODUCTION_TAG,
+    UNFINISHED,
+    WORKSPACE_TAG,
+    production_tags,
+    upload_run_config,
+)
 from sparkle_dagster.defs.partitions import PRODUCTIONS
 from sparkle_dagster.execution.arrivals import Arrival, look
 from sparkle_dagster.execution.inbox import left_alone
@@ -25,7 +33,12 @@ def build_inbox_sensor(workspace: Workspace) -> dg.SensorDefinition:
 
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         workspace = this_workspace()
+        _fetch(workspace, context)
         arrivals = look(workspace, _known_keys(context.instance), context.log.warning)[:MAX_REQUESTS_PER_TICK]
+        left = _left_of_quota(context.instance, workspace)
+        if arrivals and left is not None and left <= 0:
+            return dg.SkipReason(f"{len(arrivals)} wait: settings.quota.productions_in_flight is reached")
+        arrivals = arrivals[:left]
         if not arrivals:
             return dg.SkipReason(_nothing_new(workspace))
         new = list(dict.fromkeys(arrival.production_key for arrival in arrivals if arrival.is_new))
@@ -56,9 +69,31 @@ def _known_keys(instance: dg.DagsterInstance) -> Iterator[str]:
     yield from instance.get_dynamic_partitions(str(PRODUCTIONS.name))
 
 
+def _fetch(workspace: Workspace, context: dg.SensorEvaluationContext) -> None:
+    """What is new in the bucket comes into the inbox; without the bucket, the inbox is looked at all the same."""
+    if workspace.bucket_inbox is None:
+        return
+    try:
+        fetched = workspace.bucket_inbox.fetch_new()
+    except SparkleError as error:
+        context.log.warning(str(error))
+        return
+    for problem in fetched.problems:
+        context.log.warning(problem)
+
+
+def _left_of_quota(instance: dg.DagsterInstance, workspace: Workspace) -> int | None:
+    """How many productions more may be in flight; None for as many as there are."""
+    limit = workspace.registry.settings.quota.productions_in_flight
+    if limit is None:
+        return None
+    mine = dg.RunsFilter(tags={WORKSPACE_TAG: workspace.settings.workspace}, statuses=UNFINISHED)
+    return limit - len({run.tags.get(PRODUCTION_TAG) for run in instance.get_runs(mine)})
+
+
 def _request(instance: dg.DagsterInstance, workspace: Workspace, arrival: Arrival) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=_run_key(instance, arrival),
+        run_key=_run_key(instance, workspace, arrival),
         partition_key=arrival.production_key,
         run_config={**upload_run_config(workspace, arrival.files), **QUIET_CONSOLE},
         tags=production_tags(workspace, arrival.production_key),
@@ -66,11 +101,12 @@ def _request(instance: dg.DagsterInstance, workspace: Workspace, arrival: Arriva
     )
 
 
-def _run_key(instance: dg.DagsterInstance, arrival: Arrival) -> str:
+def _run_key(instance: dg.DagsterInstance, workspace: Workspace, arrival: Arrival) -> str:
     """Dagster starts one run per key; the next key only when the run of the one before failed."""
     keys = [arrival.run_key, *(f"{arrival.run_key}#{number}" for number in range(2, MAX_STARTS + 1))]
     for key in keys:
-        runs = instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": key}), limit=1)
+        tags = {"dagster/run_key": key, WORKSPACE_TAG: workspace.settings.workspace}
+        runs = instance.get_runs(dg.RunsFilter(tags=tags), limit=1)
         if not runs or runs[0].status is not dg.DagsterRunStatus.FAILURE:
             return key
     return keys[-1]

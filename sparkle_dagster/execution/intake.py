@@ -6,7 +6,7 @@ Nothing leaves the inbox before the upload is committed, so a crash loses nothin
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,7 @@ def admit(admission: Admission, workspace: Workspace) -> NodeOutcome:
     """
     started = time.monotonic()
     files = {role: _checked(role, path, admission.production_key, workspace) for role, path in admission.files.items()}
+    _check_quota(workspace, files.values())
     previous = previous_upload(workspace, admission.production_key) or _upload_of_same_stem(files, workspace)
     refs = {role: _store(workspace, path) for role, path in files.items() if role != "options"}
     audio = refs.get("audio") or (previous.audio_track if previous else None)
@@ -164,6 +165,20 @@ def _checked(role: str, path: Path, production_key: str, workspace: Workspace) -
 
 def _admitted_folder(production_key: str, workspace: Workspace) -> Path:
     return workspace.inbox / "admitted" / production_key
+
+
+def _check_quota(workspace: Workspace, files: Iterable[Path]) -> None:
+    """Raises: UploadRejected: the workspace would hold more than it may."""
+    limit = workspace.registry.settings.quota.max_bytes
+    if limit is None:
+        return
+    stored = sum(use.size_bytes for use in workspace.store.blob_uses())
+    more = sum(path.lstat().st_size for path in files)
+    if stored + more > limit:
+        raise UploadRejected(
+            f"expected at most {limit} bytes in this workspace (settings.quota.max_bytes), it holds {stored} and "
+            f"these files are {more}; make room (sparkle gc, retention) or raise the quota, then drop them again"
+        )
 
 
 def _store(workspace: Workspace, path: Path) -> ArtifactRef:

@@ -42,6 +42,8 @@ class ProviderCandidate:
     models: Mapping[str, ModelSpec | None] = field(default_factory=dict)
     """The files that its options name, such as weights; None where the tool registry has no such name."""
     licences: AllowedLicences | None = None
+    forbidden: str | None = None
+    """Why the workspace may not use it."""
 
     @property
     def full_name(self) -> str:
@@ -62,6 +64,8 @@ class ProviderCandidate:
     @property
     def unavailable(self) -> str | None:
         """Why it cannot run on this machine now, with the command that mends it; None when it can."""
+        if self.forbidden is not None:
+            return self.forbidden
         if self.provider is None:
             return self.import_problem
         try:
@@ -196,8 +200,25 @@ class ProviderCatalog:
         options = self._options(found, capability, name, written)
         models = {model: self._models.get(model) for model in options.model_names}
         return ProviderCandidate(
-            capability, name, registration.target, found, options, written, "", *facts, models, self._licences
+            capability,
+            name,
+            registration.target,
+            found,
+            options,
+            written,
+            "",
+            *facts,
+            models,
+            self._licences,
+            self._why_forbidden(capability, name),
         )
+
+    def _why_forbidden(self, capability: str, name: str) -> str | None:
+        """Why this workspace may not use it; a no-op may always run."""
+        allowed = self._config.platform.allowed_providers
+        if allowed is None or name == NO_OP or f"{capability}/{name}" in allowed:
+            return None
+        return f"this workspace may use {', '.join(allowed) or 'none'} (settings.allowed_providers)"
 
     def _options(self, provider: type[AnyTask], capability: str, name: str, written: dict[str, Any]) -> ProviderOptions:
         try:

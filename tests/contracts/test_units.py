@@ -27,7 +27,7 @@ def test_what_is_no_duration_is_refused(written: Any) -> None:
 
 
 def test_a_wrong_duration_is_told_with_examples() -> None:
-    with pytest.raises(ValidationError, match="expected a duration such as 500ms, 90s, 10m or 1h, got '10 minutes'"):
+    with pytest.raises(ValidationError, match="a duration such as 500ms, 90s, 10m, 1h or 30d, got '10 minutes'"):
         seconds.validate_python("10 minutes")
 
 

@@ -198,6 +198,7 @@ class Proxy:
         if len(items) > size:
             document["nextPageToken"] = items[size]["name"]
         answer.body = json.dumps(document).encode()
+        answer.headers["content-length"] = str(len(answer.body))
         return answer
 
     def forward(self, request: Request) -> Answer:

@@ -105,7 +105,7 @@ CASES: dict[str, tuple[str, str, int, str]] = {
     "another capability's provider": ("    retries: {max: 1}", "    provider: video/pyav", 18, "node 'lipsync': provider: expected a provider of 'lipsync' (LipSyncTask), got one of 'video'"),
     "a provider without a capability": ("    retries: {max: 1}", "    provider: pyav", 18, "node 'lipsync': provider: expected text of the pattern '^[a-z][a-z0-9_]*/[a-z][a-z0-9_]*$', got 'pyav'"),
     "an owner": ("    retries: {max: 1}", "    owners: [bob]", 18, "node 'lipsync': owners: expected an e-mail address or 'team:<name>', got 'bob'"),
-    "a timeout": ("    retries: {max: 1}", "    timeout: 10 minutes", 18, "node 'lipsync': timeout: expected a duration such as 500ms, 90s, 10m or 1h, got '10 minutes'"),
+    "a timeout": ("    retries: {max: 1}", "    timeout: 10 minutes", 18, "node 'lipsync': timeout: expected a duration such as 500ms, 90s, 10m, 1h or 30d, got '10 minutes'"),
     "too many retries": ("{max: 1}", "{max: 99}", 18, "node 'lipsync': retries.max: expected a value less than or equal to 10, got 99"),
     "a lane": ("    retries: {max: 1}", "    lane: tpu", 18, "node 'lipsync': lane: expected 'auto', 'cpu' or 'gpu', got 'tpu'"),
     "a cycle of deps": ("    outputs: [script]", "    outputs: [script]\n    deps: [qa]", 10, "expected an order without a cycle, got lipsync -> qa -> script -> lipsync"),
