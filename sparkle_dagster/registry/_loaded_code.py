@@ -24,7 +24,9 @@ class LoadedCode:
             file = getattr(module, "__file__", None)
             if isinstance(file, str) and file not in self._seen:
                 stamp = _stamp(file)
-                is_in_doubt = stamp is not None and not is_first and stamp[0] > since
+                if stamp is None:  # of a module that names a file and came from none, as torch.ops does
+                    continue
+                is_in_doubt = not is_first and stamp[0] > since
                 self._seen[file] = None if is_in_doubt else stamp
 
     def has_changed(self) -> bool:

@@ -1,6 +1,8 @@
 """Wav2Lip as the shipped registry runs it, in a process of its own: chosen by one line, passed over in words."""
 
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,15 +31,19 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     """The shipped one, with models in a folder."""
+    made: list[ProviderRegistry] = []
 
     def make(models: Path) -> ProviderRegistry:
         monkeypatch.setenv("SPARKLE_MODELS", str(models))
         monkeypatch.setenv("SPARKLE_HOME", str(tmp_path / "state"))
-        return ProviderRegistry.from_config(PROJECT / "configs/tool_registry.yaml")
+        made.append(ProviderRegistry.from_config(PROJECT / "configs/tool_registry.yaml"))
+        return made[-1]
 
-    return make
+    yield make
+    for one in made:
+        assert one.residents.end(60) == []
 
 
 def ran(registry: ProviderRegistry, samples: Path, folder: Path, provider: str | None = None) -> Outcome:
@@ -71,3 +77,21 @@ def test_weights_that_turn_out_to_be_broken_hand_over_to_the_warped_mouth(
     assert outcome.provider == "mouth_warp"
     passed_over = next(candidate for candidate in outcome.trace if candidate.provider == "wav2lip")
     assert "expected whole weights" in passed_over.reason
+
+
+@pytest.mark.requirement("S31")
+def test_a_second_production_loads_no_weights(registry: Registry, weights: Path, samples: Path, tmp_path: Path) -> None:
+    """After the first run the file is no network any more, though it looks the same from outside."""
+    (tmp_path / "models").mkdir()
+    file = tmp_path / "models" / WEIGHTS
+    shutil.copy(weights, file)
+    warm = registry(tmp_path / "models")
+    first = ran(warm, samples, tmp_path)
+    facts = file.stat()
+    file.write_bytes(bytes(facts.st_size))
+    os.utime(file, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    second = ran(warm, samples, tmp_path)
+    assert second.provider == "wav2lip"
+    assert second.result.aligned_video.checksum == first.result.aligned_video.checksum
+    os.utime(file)
+    assert ran(warm, samples, tmp_path).provider == "mouth_warp", "a file that changed is read again"
