@@ -12,6 +12,7 @@ from contracts.production import TaskResult
 from contracts.upload import UploadResult
 from sparkle_dagster.artifacts.store import ArtifactStore
 from sparkle_dagster.execution.bucket_inbox import BucketInbox
+from sparkle_dagster.execution.definition import Definition, define
 from sparkle_dagster.registry.provider_registry import ProviderRegistry
 from sparkle_dagster.registry.stores import bucket_place
 from sparkle_dagster.settings import Settings, load_settings
@@ -30,6 +31,11 @@ class Workspace:
     @cached_property
     def store(self) -> ArtifactStore:
         return self.registry.store()
+
+    @cached_property
+    def definition(self) -> Definition:
+        """Workflow, registry slice and contract versions as one document with its digest."""
+        return define(self.workflow, self.registry)
 
     @property
     def inbox(self) -> Path:

@@ -16,7 +16,7 @@ import wave
 from PIL import Image
 
 from contracts.artifacts import ArtifactRef, AudioInfo, MediaInfo, VideoInfo
-from contracts.errors import ProviderRejected
+from contracts.errors import ProviderFailed, ProviderRejected
 from contracts.lipsync import LipSyncMetrics, LipSyncResult
 from contracts.media import InspectionResult
 from contracts.qa import QAMetrics, QAReviewResult, Verdict
@@ -81,6 +81,13 @@ class Weighted(Mouth):
         model: str = "net"
 
 
+class Broken(Mouth):
+    """Never makes anything."""
+
+    def run(self, request):
+        raise ProviderFailed("the mouth fell off")
+
+
 class OtherMouth(Mouth):
     """Makes other bytes."""
 
@@ -100,6 +107,7 @@ class Judge(QAReviewTask):
         return QAReviewResult(verdict=Verdict.REVIEW, metrics=QAMetrics(duration_seconds=1.0))
 '''
 SELECTION = {"script": "Script", "lipsync": "Mouth", "video": "Film", "qa": "Judge", "media": "Look"}
+OTHER_MOUTHS = {"othermouth": "OtherMouth", "weighted": "Weighted", "broken": "Broken", "alsobroken": "Broken"}
 
 
 def make_cheap_project(root: Path) -> Project:
@@ -117,7 +125,7 @@ def make_cheap_project(root: Path) -> Project:
     for capability, name in SELECTION.items():
         text += f"  {capability}:\n    {name.lower()}: {{use: 'cheap:{name}'}}\n"
         if capability == "lipsync":
-            text += "    othermouth: {use: 'cheap:OtherMouth'}\n    weighted: {use: 'cheap:Weighted'}\n"
+            text += "".join(f"    {other}: {{use: 'cheap:{made}'}}\n" for other, made in OTHER_MOUTHS.items())
     registry.write_text(text)
     return project
 

@@ -25,13 +25,15 @@ def configure(
 
     Examples:  sparkle configure      sparkle configure --disable lipsync --save
     """
-    from sparkle_dagster.cli.runs import switches
+    from sparkle_dagster.cli.plans import chosen_switches
     from sparkle_dagster.workspace import load_workspace
 
     workspace = load_workspace()
     asked = not (disable or provider or json_output)
     disabled, chosen = _ask(workspace) if asked else (list(disable or ()), list(provider or ()))
-    switches(workspace, disabled, chosen)  # unknown nodes and providers are errors, with the known ones
+    chosen_switches(
+        workspace, disable=disabled, provider=chosen
+    )  # unknown nodes and providers are errors, with the known ones
     words = [*(f"--disable {node}" for node in disabled), *(f"--provider {item}" for item in chosen)]
     written = _save(workspace, disabled, chosen) if save else None
     if json_output:

@@ -75,12 +75,10 @@ def validate(json_output: bool = JsonOption) -> None:
     dg.Definitions.validate_loadable(build_definitions(workspace))
     nodes = [node.id for node in workspace.workflow.nodes]
     if json_output:
-        print_json(
-            {"workflow": workspace.workflow.name, "nodes": nodes, "digest": workspace.workflow.definition_digest}
-        )
+        print_json({"workflow": workspace.workflow.name, "nodes": nodes, "digest": workspace.definition.digest})
     else:
         console().print(f"[green]valid[/]  {workspace.workflow.name}: {' -> '.join(nodes)}")
-        console().print(f"       definition {workspace.workflow.definition_digest[:16]}")
+        console().print(f"       definition {workspace.definition.digest[:16]}")
 
 
 def doctor(json_output: bool = JsonOption) -> None:

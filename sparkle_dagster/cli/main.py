@@ -12,7 +12,9 @@ from sparkle_dagster.cli import (
     events,
     gc,
     installation,
+    lineage,
     move,
+    plans,
     productions,
     runs,
     serve,
@@ -36,6 +38,12 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("run")(runs.run)
 app.command("rerun")(runs.rerun)
+app.command("plan")(plans.plan)
+app.command("refresh")(plans.refresh)
+app.add_typer(plans.workflow_app, name="workflow")
+app.command("why")(lineage.why)
+app.command("replay")(lineage.replay)
+app.add_typer(lineage.definition_app, name="definition")
 app.command("cancel")(runs.cancel)
 app.command("status")(productions.status)
 app.command("show")(productions.show)

@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -14,9 +15,21 @@ import typer
 from contracts.base import canonical_json, readable
 from contracts.errors import ConfigError, SparkleError, UploadRejected
 from sparkle_dagster.cli.output import JsonOption, console, fail, print_json, quiet
+from sparkle_dagster.cli.plans import (
+    DisableOption,
+    ForceOption,
+    FromOption,
+    OnlyOption,
+    ProviderOption,
+    UntilOption,
+    chosen_switches,
+    planned,
+    switches_config,
+)
 
 if TYPE_CHECKING:
     from sparkle_dagster.cli.launch import RunReport
+    from sparkle_dagster.execution.switches import NodeSwitches
 
 Workspace = Any
 
@@ -46,7 +59,7 @@ def run(
     options = _checked_options(
         workspace, {"title": title, "language": language, "profile": profile, "captions": captions, "tags": tag}
     )
-    changes = switches(workspace, disable or (), provider or ())
+    changes = chosen_switches(workspace, disable=disable or (), provider=provider or ())
     production, report = start_or_find(workspace, given, options, json_output, changes)
     if json_output:
         print_json(_answer(production, report) if report else {"production": production, "started": False})
@@ -67,12 +80,12 @@ def start_or_find(
     given: dict[str, Path],
     options: dict[str, Any],
     json_output: bool,
-    changes: dict[str, dict[str, Any]] | None = None,
+    changes: "Mapping[str, NodeSwitches] | None" = None,
 ) -> tuple[str, "RunReport | None"]:
     """Run what these files start or change; (production key, how the run ended or None when there was none).
 
     Args:
-        changes: asset -> run config, from ``switches``; those of nodes that do not run change nothing.
+        changes: by node id; those of nodes that do not run change nothing.
     """
     from sparkle_dagster.defs.jobs import upload_run_config
     from sparkle_dagster.execution.arrivals import consider
@@ -81,14 +94,12 @@ def start_or_find(
     files = _take_in(workspace, given, options)
     drop = next(iter(files.values())).parent
     try:
-        arrival = consider(workspace, InboxGroup(given["audio"].stem, files), _known_keys(workspace))
+        arrival = consider(workspace, InboxGroup(given["audio"].stem, files), known_keys(workspace))
         if arrival is None:
             return _existing_key(workspace, given), None
         assets = list(arrival.assets) or [*workspace.result_types, "report"]
         run_config = upload_run_config(workspace, arrival.files)
-        run_config["ops"] |= {
-            _op(workspace, asset): {"config": value} for asset, value in (changes or {}).items() if asset in assets
-        }
+        run_config["ops"] |= switches_config(workspace, changes or {}, assets)["ops"]
         report = execute_and_show(workspace, arrival.production_key, assets, run_config, json_output)
         return arrival.production_key, report
     finally:
@@ -97,47 +108,33 @@ def start_or_find(
 
 def rerun(
     production: Annotated[str, typer.Argument(help="Production key, as `sparkle status` shows it.")],
-    only: Annotated[str | None, typer.Option(help="Run this node alone.")] = None,
-    from_: Annotated[str | None, typer.Option("--from", help="Run this node and all that follows.")] = None,
-    disable: Annotated[list[str] | None, typer.Option(help="Use the no-op for this node, this time.")] = None,
-    provider: Annotated[list[str] | None, typer.Option(help="NODE=NAME: use this provider alone, this time.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Make it anew although the same result is stored.")] = False,
+    only: OnlyOption = None,
+    from_: FromOption = None,
+    until: UntilOption = None,
+    force: ForceOption = False,
+    disable: DisableOption = None,
+    provider: ProviderOption = None,
     json_output: bool = JsonOption,
 ) -> None:
-    """Make a part of a production again: one node, or a node and what follows. What is stored already is used again.
+    """Make a part of a production again, exactly as `sparkle plan` with the same switches says it.
+
+    What cannot be met exactly is refused. A result that is stored already is used again, unless --force.
 
     Examples:  sparkle rerun PRODUCTION --only qa      sparkle rerun PRODUCTION --from lipsync --disable lipsync
     """
     from sparkle_dagster.workspace import this_workspace
 
     workspace = this_workspace()
-    _require_production(production, _known_keys(workspace))
-    if (only is None) == (from_ is None):
-        raise ConfigError("expected --only NODE or --from NODE, got " + ("both" if only else "neither"))
-    assets = _selection(workspace, only, from_)
-    config = switches(workspace, disable or (), provider or ())
-    if force:
-        nodes = {node.asset_key for node in workspace.workflow.nodes}
-        config |= {asset: {**config.get(asset, {}), "force": True} for asset in assets if asset in nodes}
-    skipped = [name for name in config if name not in assets]
-    if skipped:
-        raise ConfigError(f"expected switches for nodes that run ({', '.join(assets)}), got {', '.join(skipped)}")
-    run_config = {"ops": {_op(workspace, name): {"config": value} for name, value in config.items()}}
-    report = execute_and_show(workspace, production, assets, run_config, json_output)
+    if (only, from_, until) == (None, None, None):
+        raise ConfigError("expected --only, --from or --until NODE, got none; `sparkle refresh` makes what is due")
+    found = planned(workspace, production, only, from_, until, force, disable or (), provider or ())
+    report = execute_and_show(
+        workspace, production, list(found.assets), switches_config(workspace, found.switches, found.assets), json_output
+    )
     if json_output:
         print_json(_answer(production, report))
-    elif "report" not in assets:
-        console().print(f"[dim]next[/]  {_next_after(workspace, production)}")
-
-
-def _next_after(workspace: Workspace, production: str) -> str:
-    """What brings the rest of the production up to date."""
-    from sparkle_dagster.cli.productions import summary_of
-
-    stale = [node.node_id for node in summary_of(workspace, production).nodes if node.out_of_date]
-    if stale:
-        return f"sparkle rerun {production} --from {stale[0]}   brings what follows up to date"
-    return f"sparkle rerun {production} --only report   makes the page anew"
+    elif "report" not in found.assets:
+        console().print(f"[dim]next[/]  sparkle refresh {production}   brings what follows up to date")
 
 
 def cancel(
@@ -166,7 +163,7 @@ def cancel_runs(workspace: Workspace, production: str) -> list[str]:
     from sparkle_dagster.observability.run_states import ACTIVE, runs_of
 
     instance = prepare_home(workspace)
-    _require_production(production, production_keys(workspace))
+    require_production(production, production_keys(workspace))
     cancelled: list[str] = []
     for active in (item for item in runs_of(instance, production) if item.status in ACTIVE):
         pid = active.tags.get(PID_TAG)
@@ -179,25 +176,6 @@ def cancel_runs(workspace: Workspace, production: str) -> list[str]:
             _cancel_elsewhere(instance, active)
         cancelled.append(active.run_id)
     return cancelled
-
-
-def switches(workspace: Workspace, disable: Any, provider: Any) -> dict[str, dict[str, Any]]:
-    """asset -> run config, from ``--disable NODE`` and ``--provider NODE=NAME``."""
-    config: dict[str, dict[str, Any]] = {}
-    for node_id in disable:
-        config.setdefault(_asset_of(workspace, node_id), {})["enabled"] = False
-    for item in provider:
-        node_id, separator, name = item.partition("=")
-        if not separator:
-            raise ConfigError(f"--provider: expected NODE=NAME, such as lipsync=mouth_warp, got {item!r}")
-        asset = _asset_of(workspace, node_id)
-        node = next((node for node in workspace.workflow.nodes if node.id == node_id), None)
-        if node is None:
-            known = ", ".join(node.id for node in workspace.workflow.nodes)
-            raise ConfigError(f"--provider: expected a node that has providers ({known}), got {node_id!r}")
-        workspace.registry.candidates(node.capability, provider=name)  # an unknown one is an error, with the known
-        config.setdefault(asset, {})["provider"] = name
-    return config
 
 
 def execute_and_show(
@@ -286,28 +264,7 @@ def _checked(role: str, path: Path) -> Path:
     return path
 
 
-def _selection(workspace: Workspace, only: str | None, from_: str | None) -> list[str]:
-    if only is not None:
-        return ["report"] if only == "report" else [_asset_of(workspace, only)]
-    from sparkle_dagster.execution.selection import assets_from
-
-    return assets_from(workspace.workflow, from_ or "")
-
-
-def _asset_of(workspace: Workspace, node_id: str) -> str:
-    known = {"upload": "upload", **{node.id: node.asset_key for node in workspace.workflow.nodes}}
-    if node_id not in known:
-        raise ConfigError(f"expected a node ({', '.join(known)}), got {node_id!r}")
-    return known[node_id]
-
-
-def _op(workspace: Workspace, asset: str) -> str:
-    from sparkle_dagster.defs.jobs import op_name
-
-    return op_name(workspace, asset)
-
-
-def _known_keys(workspace: Workspace) -> list[str]:
+def known_keys(workspace: Workspace) -> list[str]:
     return [key.removeprefix("upload/") for key in workspace.store.keys("upload/")]
 
 
@@ -316,10 +273,10 @@ def _existing_key(workspace: Workspace, files: dict[str, Path]) -> str:
 
     face: Path = files.get("face") or workspace.presenter
     identity = identity_of(digest_of_file(files["audio"]), digest_of_file(face))
-    return known_key(identity, _known_keys(workspace)) or identity[:16]
+    return known_key(identity, known_keys(workspace)) or identity[:16]
 
 
-def _require_production(production: str, known: list[str]) -> None:
+def require_production(production: str, known: list[str]) -> None:
     if production not in known:
         shown = ", ".join(known[-5:]) or "none yet; start one with `sparkle run AUDIO`"
         raise ConfigError(f"expected a production ({shown}), got {production!r}")

@@ -14,15 +14,16 @@ from sparkle_dagster.defs.checks import check_results, check_specs
 from sparkle_dagster.defs.executors import lane_arguments, retry_policy
 from sparkle_dagster.defs.metadata import metadata_of
 from sparkle_dagster.defs.partitions import PRODUCTIONS
+from sparkle_dagster.execution.definition import store_definition
 from sparkle_dagster.execution.intake import production_spec
 from sparkle_dagster.execution.node_run import (
     NodeContext,
-    NodeSwitches,
     artifact_field_names,
     code_version_of,
     failure_details,
     run_node,
 )
+from sparkle_dagster.execution.switches import NodeSwitches
 from sparkle_dagster.observability.emitting import emit
 from sparkle_dagster.observability.progress import ProgressFile
 from sparkle_dagster.observability.run_events import queue_ms
@@ -104,7 +105,7 @@ def _materialize(
                 store=workspace.store,
                 run_id=context.run_id,
                 code_version=code_version,
-                definition_digest=workspace.workflow.definition_digest,
+                definition=store_definition(workspace.store, workspace.definition),
                 emit=lambda event: emit(workspace, event),
                 progress=progress,
                 logger=context.log,

@@ -17,6 +17,7 @@ from contracts.errors import ArtifactError, ContractViolation
 from contracts.events import NodeRecord, NodeStatus
 from contracts.media import InspectionResult
 from contracts.production import ProductionSpec
+from sparkle_dagster.artifacts.manifests import Manifest
 from sparkle_dagster.artifacts.store import ArtifactStore
 from sparkle_dagster.execution.contents import Contents, what_is_read
 from sparkle_dagster.registry.artifact_refs import find_refs
@@ -77,8 +78,8 @@ def remember(store: ArtifactStore, node_id: str, key: str, place: str, generatio
     store.name(pointer_key(node_id, key), store.put(io.BytesIO(body), "application/json"))
 
 
-def find(store: ArtifactStore, node: Node, key: str) -> Stored | None:
-    """The stored result of a key; None when there is none, or when anything of it is no longer there or whole."""
+def find_place(store: ArtifactStore, node: Node, key: str) -> Manifest | None:
+    """The generation that holds the result of a key; None when there is none, or anything of it is gone or damaged."""
     ref = store.named(pointer_key(node.id, key))
     if ref is None:
         return None
@@ -91,6 +92,15 @@ def find(store: ArtifactStore, node: Node, key: str) -> Stored | None:
         inspected = [InspectionResult.parse(found) for found in record.previews.values()]
     except (ArtifactError, ContractViolation, KeyError, ValueError):
         return None
-    if record.memo_key != key or not all(store.exists(ref) for ref in find_refs([result, *inspected])):
+    is_whole = record.memo_key == key and all(store.exists(ref) for ref in find_refs([result, *inspected]))
+    return manifest if is_whole else None
+
+
+def find(store: ArtifactStore, node: Node, key: str) -> Stored | None:
+    """The stored result of a key, as the registry takes it in place of an attempt."""
+    manifest = find_place(store, node, key)
+    if manifest is None:
         return None
+    record = NodeRecord.parse(manifest.document["record"])
+    result = node.task.result_type.parse(manifest.document["result"])
     return Stored(result, record.previews, record.cached_from or f"{manifest.key}@{manifest.generation}")

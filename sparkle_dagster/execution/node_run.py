@@ -27,27 +27,13 @@ from sparkle_dagster.artifacts.store import ArtifactStore
 from sparkle_dagster.execution.conditions import decide, values_in
 from sparkle_dagster.execution.contents import Contents, contents_of
 from sparkle_dagster.execution.memo import REMEMBERED, Keyed, find, keyed
+from sparkle_dagster.execution.switches import NodeSwitches, refuse_conflict
 from sparkle_dagster.registry.attempts import Outcome, Stored
 from sparkle_dagster.registry.candidates import NO_OP, ProviderCandidate
 from sparkle_dagster.registry.provider_registry import ProviderRegistry
 from sparkle_dagster.workflow.bind import bind
 from sparkle_dagster.workflow.expressions import Decision
 from sparkle_dagster.workflow.graph import UPLOAD, Node
-
-
-@dataclass(frozen=True)
-class NodeSwitches:
-    """What one run changes for one node; everything else is configuration."""
-
-    enabled: bool | None = None
-    provider: str | None = None
-    force: bool = False
-    """Make the result anew although it is stored."""
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """Those that change how it is made."""
-        return {name: value for name, value in vars(self).items() if value is not None and name != "force"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +57,8 @@ class NodeContext:
     store: ArtifactStore
     run_id: str
     code_version: str
-    definition_digest: str
+    definition: ArtifactRef
+    """The stored definition that it runs under."""
     emit: Callable[[NodeEvent], None]
     progress: Callable[[float, float, str], None]
     logger: logging.Logger
@@ -136,6 +123,7 @@ class _Run:
             self.context.logger.info(
                 "%s %s: %s", self.node.id, "runs" if decision.runs else "is turned off", self.reason
             )
+        refuse_conflict(self.node, self.switches, decision, self.registry)
         task = self.registry.resolve(
             self.node.capability,
             enabled=self.switches.enabled if decision.runs else False,
@@ -170,7 +158,7 @@ class _Run:
     def _lookup(self, candidate: ProviderCandidate) -> Stored | None:
         found = keyed(self.node, candidate, self._contents, self.context.production, self.registry)
         self.keys[candidate.name] = found
-        if candidate.name == NO_OP or self.switches.force or not self.node.spec.cache:
+        if candidate.is_no_op or self.switches.force or not self.node.spec.cache:
             return None
         return find(self.context.store, self.node, found.key)
 
@@ -197,7 +185,8 @@ class _Run:
             run_id=self.context.run_id,
             started_at=self.started_at,
             code_version=self.context.code_version,
-            definition_digest=self.context.definition_digest,
+            definition_digest=self.context.definition.digest,
+            definition=self.context.definition,
             inputs=made.inputs,
             options=made.fingerprint.options,
             weights=made.fingerprint.weights,
@@ -230,7 +219,7 @@ class _Run:
             cache=("hit" if outcome.stored_as else "miss") if outcome else None,
             failed_over=_failed_over(self.attempts, outcome),
             queue_ms=self.context.queue_ms,
-            definition_digest=self.context.definition_digest,
+            definition_digest=self.context.definition.digest,
             cpu_s=usage.cpu_s,
             peak_memory_mb=usage.peak_memory_mb,
             gpu_memory_mb=usage.gpu_memory_mb,

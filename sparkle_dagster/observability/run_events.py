@@ -94,7 +94,7 @@ def committed(outcome: NodeOutcome, workspace: Workspace, production: str) -> No
         fidelity=outcome.result.fidelity,
         cache="miss",
         queue_ms=record.queue_ms,
-        definition_digest=workspace.workflow.definition_digest,
+        definition_digest=workspace.definition.digest,
     )
 
 
@@ -164,5 +164,5 @@ def event_of(
         at=now(),
         error=error,
         message=message,
-        definition_digest=workspace.workflow.definition_digest,
+        definition_digest=workspace.definition.digest,
     )

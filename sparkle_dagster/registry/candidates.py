@@ -54,6 +54,10 @@ class ProviderCandidate:
         return self.provider.version if self.provider else ""
 
     @property
+    def is_no_op(self) -> bool:
+        return self.name == NO_OP
+
+    @property
     def sees(self) -> frozenset[ProductionPart]:
         return self.provider.sees if self.provider else frozenset()
 

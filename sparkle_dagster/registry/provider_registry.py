@@ -9,6 +9,7 @@ failure (``attempts``).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,11 @@ class ProviderRegistry:
         if key not in self._resolved:
             self._resolved[key] = resolved_task(self._resolution(*key))
         return self._resolved[key]
+
+    def resolve_exactly(self, candidate: ProviderCandidate, *, timeout_seconds: float) -> ResolvedTask:
+        """As ``resolve``, of this candidate alone and once: no other provider, no retry, no least fidelity."""
+        resolution = self._resolution(candidate.capability, True, candidate.name, None, timeout_seconds)
+        return resolved_task(replace(resolution, candidates=(candidate,), policy=AttemptPolicy()))
 
     def inspect(self, ref: ArtifactRef, *, previews: bool = True) -> InspectionResult:
         """Facts and previews of a stored file, found in a provider's process.

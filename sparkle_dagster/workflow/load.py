@@ -46,7 +46,7 @@ def load_workflow(path: Path, tasks: Tasks) -> Workflow:
     problems.raise_if_any()
     spec = WorkflowSpec.model_validate(data)
     nodes = tuple(_nodes(declared, inputs, upstream))
-    return Workflow(spec=spec, nodes=nodes, definition_digest=_definition_digest(spec), file=document.file)
+    return Workflow(spec=spec, nodes=nodes, definition_digest=digest_of(workflow_document(spec)), file=document.file)
 
 
 def _check_shape(data: dict[str, Any], problems: Problems) -> None:
@@ -134,11 +134,11 @@ def _nodes(declared: list[Declared], inputs: Inputs, upstream: Mapping[str, set[
             yield Node(node.spec, node.task, inputs[node_id], before, uses_upload, node.conditions)
 
 
-def _definition_digest(spec: WorkflowSpec) -> str:
-    """Of the validated document, so that ``10m`` and ``600`` are one; the order of the nodes means nothing.
+def workflow_document(spec: WorkflowSpec) -> dict[str, Any]:
+    """As it was validated, so that ``10m`` and ``600`` are one; nodes by id: their order means nothing.
 
-    Defaults are left out: a key that a later version brings does not change the digest of a file without it.
+    Defaults are left out: a key that a later version brings does not change the document of a file without it.
     """
     document = spec.model_dump(mode="json", exclude={"nodes"}, exclude_defaults=True)
     nodes = {node.id: node.model_dump(mode="json", exclude_defaults=True) for node in spec.nodes}
-    return digest_of({**document, "nodes": nodes})
+    return {**document, "nodes": nodes}

@@ -12,9 +12,11 @@ from contracts.events import NodeEvent, NodeRecord
 from contracts.upload import UploadResult
 from sparkle_dagster.execution.arrivals import consider
 from sparkle_dagster.execution.commit import commit_outcome
+from sparkle_dagster.execution.definition import store_definition
 from sparkle_dagster.execution.inbox import InboxGroup
 from sparkle_dagster.execution.intake import Admission, admit, production_spec
-from sparkle_dagster.execution.node_run import NodeContext, NodeSwitches, run_node
+from sparkle_dagster.execution.node_run import NodeContext, code_version_of, run_node
+from sparkle_dagster.execution.switches import NodeSwitches
 from sparkle_dagster.workspace import Workspace, load_workspace
 from tests.cheap import second_of_sound
 from tests.project import Project
@@ -84,8 +86,8 @@ class Maker:
             production=production_spec(upload, production, workspace),
             store=workspace.store,
             run_id="run",
-            code_version="",
-            definition_digest="",
+            code_version=code_version_of(node, workspace.registry.configured(node.capability, node.spec.provider)),
+            definition=store_definition(workspace.store, workspace.definition),
             emit=self.events.append,
             progress=lambda done, total, note: None,
             logger=logging.getLogger("node"),

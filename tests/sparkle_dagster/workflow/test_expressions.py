@@ -4,7 +4,10 @@ import pytest
 
 from contracts.errors import ContractViolation
 from sparkle_dagster.workflow.expressions import WrongExpression, condition_of
-from tests.sparkle_dagster.workflow.conftest import Load
+from sparkle_dagster.workflow.load import load_workflow
+from sparkle_dagster.workflow.mermaid import Mark, workflow_graph_mermaid
+from tests.conftest import PROJECT
+from tests.sparkle_dagster.workflow.conftest import Load, Tasks
 
 VALUES = {
     "upload.language": "en",
@@ -98,6 +101,20 @@ def test_condition_is_an_edge_of_the_graph_and_part_of_the_digest(load: Load) ->
     workflow = load(_workflow("script.confidence > 0.5"))
     assert workflow.node("qa").data_upstream == ("script", "lipsync")
     assert workflow.definition_digest != load(_workflow("script.confidence > 0.6")).definition_digest
+
+
+@pytest.mark.requirement("S8")
+def test_drawing_of_the_documents_is_made_from_the_shipped_file(tasks: Tasks) -> None:
+    drawn = workflow_graph_mermaid(load_workflow(PROJECT / "configs/pipeline/workflow.yaml", tasks))
+    assert f"```mermaid\n{drawn}```" in (PROJECT / "docs/workflow.md").read_text()
+    assert "n_upload -.->|skip_if| n_lipsync" in drawn
+
+
+def test_plan_is_drawn_on_the_nodes(load: Load) -> None:
+    drawn = workflow_graph_mermaid(load(_workflow("script.confidence > 0.5")), {"qa": Mark("HIT", 'a "quoted" <name>')})
+    assert "qa<br/>QAReviewTask<br/>HIT a 'quoted' #lt;name>" in drawn
+    assert "classDef hit fill:" in drawn
+    assert "class n_qa hit" in drawn
 
 
 def _workflow(when: str) -> str:

@@ -77,6 +77,7 @@ flowchart LR
   n_upload -->|audio_track, transcript, language| n_script
   n_upload -->|audio_track, video_stub, language| n_lipsync
   n_script -->|script| n_lipsync
+  n_upload -.->|skip_if| n_lipsync
   n_lipsync -->|aligned_video| n_video
   n_upload -->|audio_track, title, captions| n_video
   n_script -->|script| n_video
