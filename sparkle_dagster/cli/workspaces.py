@@ -66,7 +66,7 @@ def add(
         raise
     interpreter = _interpreter(workspace, name)
     _add_location(workspace.settings.project / "workspace.yaml", name, interpreter)
-    token, variable = secrets.token_urlsafe(32), f"SPARKLE_TOKEN_{name.upper().replace('-', '_')}"
+    token, variable = secrets.token_urlsafe(32), f"{name.upper().replace('-', '_')}_SPARKLE_TOKEN"
     made = {"workspace": name, "overlay": str(overlay), "inbox": str(inbox), "token": token, "variable": variable}
     if json_output:
         print_json(made)

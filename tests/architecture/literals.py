@@ -85,6 +85,7 @@ ALLOWED = (
     Allowed("tests/system_packages.py", r"/usr/lib/postgresql/\*/bin", "where Debian keeps PostgreSQL's programs"),
     Allowed("tests/*", r"/usr/bin:/bin", "a search path that a test gives to a process"),
     Allowed("tests/*", r"yaml\.org", "the name of YAML's own tags"),
+    Allowed("*", r"nvidia\.com", "how Kubernetes names a GPU among a pod's resources"),
 )
 
 

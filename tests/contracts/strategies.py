@@ -3,6 +3,7 @@
 import types
 from collections.abc import Callable
 from enum import Enum
+from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from hypothesis import strategies as st
@@ -25,7 +26,27 @@ def _span(_: type[BaseModel]) -> Strategy:
     return st.builds(lambda a, b: {"start_seconds": a, "end_seconds_exclusive": a + b}, start, length)
 
 
-SPECIAL_MODELS: dict[str, Callable[[type[BaseModel]], Strategy]] = {"Span": _span}
+def _with_its_bucket(model: type[BaseModel]) -> Strategy:
+    """What is kept in a bucket names it; a folder may name one all the same."""
+    return _fields(model).map(lambda document: {**document, "bucket": document.get("bucket") or "a-bucket"})
+
+
+def _with_names_of_their_own(model: type[BaseModel]) -> Strategy:
+    """Of several sinks of one name the first stays."""
+
+    def first_of_each_name(document: dict[str, Any]) -> dict[str, Any]:
+        sinks = {sink.get("name", sink["kind"]): sink for sink in reversed(document.get("sinks", []))}
+        return {**document, "sinks": list(sinks.values())}
+
+    return _fields(model).map(first_of_each_name)
+
+
+SPECIAL_MODELS: dict[str, Callable[[type[BaseModel]], Strategy]] = {
+    "Span": _span,
+    "StoreSettings": _with_its_bucket,
+    "UploadSettings": _with_its_bucket,
+    "PlatformSettings": _with_names_of_their_own,
+}
 """Models whose fields limit each other."""
 
 SPECIAL_FIELDS: dict[str, Strategy] = {
@@ -38,10 +59,18 @@ SPECIAL_FIELDS: dict[str, Strategy] = {
 """Fields with a rule of their own, which an annotation does not show."""
 
 
+@cache
 def documents(model: type[BaseModel]) -> Strategy:
-    """JSON-like documents of ``model``; optional fields are sometimes left out."""
+    """JSON-like documents of ``model``; optional fields are sometimes left out.
+
+    One strategy for each model: Hypothesis examines every one that it meets before it draws.
+    """
     if special := SPECIAL_MODELS.get(model.__name__):
         return special(model)
+    return _fields(model)
+
+
+def _fields(model: type[BaseModel]) -> Strategy:
     required, optional = {}, {}
     for name, field in model.model_fields.items():
         if name != "schema_version":
@@ -96,7 +125,7 @@ def _text(metadata: tuple[Any, ...]) -> Strategy:
     pattern = next((item.pattern for item in metadata if getattr(item, "pattern", None)), None)
     if pattern is not None:
         return st.from_regex(pattern, fullmatch=True).filter(lambda text: not text.endswith("\n"))
-    return st.text(max_size=min(20, _limit(metadata, "max_length", 20)))
+    return st.text(min_size=_limit(metadata, "min_length", 0), max_size=min(20, _limit(metadata, "max_length", 20)))
 
 
 def _range(metadata: tuple[Any, ...], lowest: float, highest: float, *, step: float) -> tuple[Any, Any]:

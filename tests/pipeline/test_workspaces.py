@@ -35,7 +35,7 @@ def test_a_new_workspace_has_places_of_its_own_and_dagster_loads_both(
 ) -> None:
     made = project.sparkle("workspace", "add", "studio", "--max-bytes", "1GiB", "--in-flight", "3")
     assert len(made["token"]) >= 32
-    assert made["variable"] == "SPARKLE_TOKEN_STUDIO"
+    assert made["variable"] == "STUDIO_SPARKLE_TOKEN"
     files = [path for path in project.root.rglob("*") if path.is_file()]
     assert not [path for path in files if made["token"].encode() in path.read_bytes()]
     assert project.sparkle("workspace", "list") == ["main", "studio"]
