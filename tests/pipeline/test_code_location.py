@@ -44,16 +44,15 @@ def _shape(made: Made) -> dict[str, Any]:
     with made.project.instance() as instance:
         for key in graph.get_all_asset_keys():
             node = graph.get(key)
-            event = instance.get_latest_materialization_event(key)
-            assert event is not None
-            assert event.asset_materialization is not None
+            (first,) = instance.fetch_materializations(key, limit=1, ascending=True).records  # the newest may be cached
+            assert first.asset_materialization is not None
             assets[key.to_user_string()] = {
                 "waits_for": sorted(parent.to_user_string() for parent in node.parent_keys),
                 "checks": sorted(check.name for check in node.check_keys),
                 "group": node.group_name,
                 "kinds": sorted(tag for tag in node.tags if tag.startswith("dagster/kind")),
                 "tags": {name: value for name, value in sorted(node.tags.items()) if name.startswith("sparkle/")},
-                "metadata": sorted(event.asset_materialization.metadata),
+                "metadata": sorted(first.asset_materialization.metadata),
             }
     return assets
 
