@@ -216,6 +216,8 @@ class PipelineClient:
                 answer.read()
             self._answer(answer)
             for line in answer.iter_lines():
+                if line.startswith(":"):
+                    return  # silence: the run may have ended after its last event was told, so look again
                 name, _, value = line.partition(": ")
                 if name == "id":
                     number = int(value)
