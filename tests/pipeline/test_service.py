@@ -126,7 +126,7 @@ def test_rerun_with_a_node_turned_off_says_so_in_its_provenance(service: Service
     ("body", "expected"),
     [
         ({"only": "lipsink"}, "expected a node"),
-        ({}, "--only NODE or --from NODE"),
+        ({}, "--only, --from or --until NODE"),
         ({"only": "qa", "colour": "red"}, "colour: Extra inputs are not permitted"),
         ({"only": "lipsync", "provider": {"lipsync": "nobody"}}, "nobody"),
     ],
