@@ -119,7 +119,7 @@ class ForgetfulDisk:
     def fchmod(self, fd: int, mode: int) -> None:
         self._alive()
 
-    def utime(self, fd: int) -> None:
+    def utime(self, fd: int, *, ns: tuple[int, int]) -> None:
         self._alive()
 
     @property
