@@ -41,7 +41,7 @@ class StoreSettings(Model):
     project: str | None = Field(default=None, description="gcs: the cloud project; default: of the credentials.")
     client: str = Field(
         default="dagster_gcp:GCSResource",
-        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$",
         description="gcs: module:Class of the Dagster resource whose get_client() reaches the bucket.",
     )
     deadline_s: Seconds = Field(

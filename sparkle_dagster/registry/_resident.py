@@ -95,10 +95,10 @@ class ResidentProvider:
         reason = self._supervision.watch(connection, deadline, log, orders)
         left = 0 if reason == "done" else self._supervision.kill(log)
         log.close()
-        say_end(connection, self._supervision.end_line(reason.replace("done", "ended"), left))
         if reason == "stopped":
             shutil.rmtree(call.folder, ignore_errors=True)
-        self._say(name, is_busy=False)
+        self._say(name, is_busy=False)  # before the caller hears of the end, and may look
+        say_end(connection, self._supervision.end_line(reason.replace("done", "ended"), left))
         return not self._supervision.is_told_to_end
 
     def _fit_worker(self, connection: socket.socket, call: bytes) -> socket.socket | None:

@@ -1,8 +1,9 @@
 """Resident providers as seen from the platform: finding or starting the one that keeps an instance, listing, ending.
 
-A resident is known by provider, options, weights and environment, on one machine and home; every process of the home
-that wants that provider uses it. Files in the folder, by its key: ``.sock`` where it listens, ``.lock`` held as long as
-it lives (in it: how its processes are marked), ``.json`` what it says of itself, ``.log`` what went wrong with it.
+A resident is known by provider (and the file its class comes from), options, weights and environment, on one machine
+and home; every process of the home that wants that provider uses it, wherever else that process imports from. Files in
+the folder, by its key: ``.sock`` where it listens, ``.lock`` held as long as it lives (in it: how its processes are
+marked), ``.json`` what it says of itself, ``.log`` what went wrong with it.
 Without its socket's file a resident ends as soon as it has nothing to do.
 """
 
@@ -111,12 +112,16 @@ class Residents:
         return self.home / "residents" / socket.gethostname()
 
     def of(self, order: AttemptOrder, environment: Mapping[str, str]) -> Resident:
-        """The one for an order; other options, weights or paths to import from mean another."""
+        """The one for an order; other options, weights or another file of its class mean another.
+
+        Not the folders to import from: they differ between a command, a run's worker and a notebook of one home.
+        """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         facts = {
             "provider": order.provider.model_dump(mode="json"),
             "weights": {name: [str(model.path), _stamp(model.path)] for name, model in order.models.items()},
-            "environment": dict(environment),
+            "file": _file_of(order.provider.target),
+            "environment": {name: value for name, value in environment.items() if name != "PYTHONPATH"},
             "python": sys.executable,
             "idle_seconds": self.idle_seconds,
         }
@@ -177,6 +182,11 @@ def _connected(folder: Path, key: str) -> socket.socket:
     finally:
         os.close(descriptor)
     return connection
+
+
+def _file_of(target: str) -> str | None:
+    """Of the module in ``module:Class``, which its reader has imported."""
+    return getattr(sys.modules.get(target.partition(":")[0]), "__file__", None)
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -23,8 +23,9 @@ from sparkle_dagster.artifacts.sweep import sweep
 WRITERS = 8
 
 
-def write(root: Path, writer: int, commits: int, results: Any) -> None:
+def write(root: Path, writer: int, commits: int, results: Any, sweeping: Event) -> None:
     """Commit again and again; tell how many, how often bytes had to be put again, and what was lost."""
+    sweeping.wait()
     store, again, lost = LocalArtifactStore(root), 0, []
     key = f"asset/writer-{writer}"
     for number in range(commits):
@@ -41,7 +42,7 @@ def write(root: Path, writer: int, commits: int, results: Any) -> None:
     results.put({"commits": commits, "again": again, "lost": lost})
 
 
-def sweep_on(root: Path, stop: Event, results: Any, *, with_lock: bool) -> None:
+def sweep_on(root: Path, sweeping: Event, stop: Event, results: Any, *, with_lock: bool) -> None:
     """Sweep without a pause until told to stop."""
     if not with_lock:
         real = _durable.locked
@@ -68,6 +69,7 @@ def sweep_on(root: Path, stop: Event, results: Any, *, with_lock: bool) -> None:
         )
         swept += len(done.blobs)
         sweeps += 1
+        sweeping.set()
     results.put({"swept": swept, "sweeps": sweeps})
 
 
@@ -75,9 +77,11 @@ def race(root: Path, commits_each: int, *, with_lock: bool = True) -> dict[str, 
     """Totals of one race."""
     context = multiprocessing.get_context("spawn")
     results: Any = context.Queue()
-    stop = context.Event()
-    sweeper = context.Process(target=sweep_on, args=(root, stop, results), kwargs={"with_lock": with_lock})
-    writers = [context.Process(target=write, args=(root, number, commits_each, results)) for number in range(WRITERS)]
+    sweeping, stop = context.Event(), context.Event()
+    sweeper = context.Process(target=sweep_on, args=(root, sweeping, stop, results), kwargs={"with_lock": with_lock})
+    writers = [
+        context.Process(target=write, args=(root, number, commits_each, results, sweeping)) for number in range(WRITERS)
+    ]
     for process in (sweeper, *writers):
         process.start()
     told = [results.get() for _ in writers]

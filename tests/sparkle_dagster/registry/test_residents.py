@@ -67,8 +67,6 @@ for _ in range({times}):
 
 Install = Callable[..., Installation]
 
-pytestmark = pytest.mark.system  # until a lost second start and a caller that stops early are understood
-
 
 @pytest.fixture
 def install(make_registry: MakeRegistry, request_of: RequestOf, tmp_path: Path, marker: str) -> Iterator[Install]:
@@ -102,6 +100,22 @@ def test_twenty_runs_of_two_processes_load_once(install: Install) -> None:
     (state,) = installation.residents.states()
     assert (state.provider, state.runs, state.is_busy) == ("lipsync/it", 20, False)
     assert state.memory_bytes > 64 * 2**20
+
+
+def test_a_process_that_imports_from_more_folders_uses_the_same(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation = install()
+    first = installation.run()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert installation.run().notes[:2] == ("2", first.notes[1])
+
+
+def test_it_is_idle_as_soon_as_its_caller_has_the_answer(install: Install) -> None:
+    installation = install()
+    for _ in range(20):
+        installation.run()
+        assert [state.is_busy for state in installation.residents.states()] == [False]
 
 
 def test_every_run_has_an_empty_folder_of_its_own(install: Install, caplog: pytest.LogCaptureFixture) -> None:
