@@ -190,11 +190,21 @@ def sync_directory(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path, *, exclusive: bool = False) -> Generator[None]:
-    """Hold the lock file ``path``; the kernel drops the lock with the process."""
+    """Hold the lock file ``path``; the kernel drops the lock with the process.
+
+    Who comes first passes the gate beside it first: many that share the lock do not keep one out that wants it alone.
+    """
+    with _held(path.with_suffix(".gate"), exclusive=exclusive) as gate, _held(path, exclusive=exclusive):
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        yield
+
+
+@contextmanager
+def _held(path: Path, *, exclusive: bool) -> Generator[int]:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
-        yield
+        yield fd
     finally:
         os.close(fd)
 

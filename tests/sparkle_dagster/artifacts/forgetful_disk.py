@@ -220,7 +220,7 @@ class ForgetfulDisk:
 class _NoLocks:
     """As ``fcntl``: one process at a time runs on a forgetful disk."""
 
-    LOCK_EX = LOCK_SH = LOCK_NB = 0
+    LOCK_EX = LOCK_SH = LOCK_NB = LOCK_UN = 0
 
     def flock(self, fd: int, how: int) -> None:
         """Granted."""

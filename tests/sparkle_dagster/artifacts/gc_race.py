@@ -23,12 +23,15 @@ from sparkle_dagster.artifacts.sweep import sweep
 WRITERS = 8
 
 
-def write(root: Path, writer: int, commits: int, results: Any, sweeping: Event) -> None:
-    """Commit again and again; tell how many, how often bytes had to be put again, and what was lost."""
-    sweeping.wait()
+def write(root: Path, writer: int, commits: int, results: Any, has_swept: Event) -> None:
+    """Commit again and again; tell how many, how often bytes had to be put again, and what was lost.
+
+    It goes on until something was swept: writers that share the lock may keep the sweep waiting for long.
+    """
     store, again, lost = LocalArtifactStore(root), 0, []
     key = f"asset/writer-{writer}"
-    for number in range(commits):
+    number = 0
+    while number < commits or not has_swept.is_set():
         data = f"{writer} {number}".encode() * 20
         while True:
             ref = store.put(io.BytesIO(data), "text/plain")
@@ -39,10 +42,11 @@ def write(root: Path, writer: int, commits: int, results: Any, sweeping: Event) 
                 again += 1
         if not store.exists(ref) or store.read(key).generation != manifest.generation:
             lost.append(f"{key} @{manifest.generation}")
-    results.put({"commits": commits, "again": again, "lost": lost})
+        number += 1
+    results.put({"commits": number, "again": again, "lost": lost})
 
 
-def sweep_on(root: Path, sweeping: Event, stop: Event, results: Any, *, with_lock: bool) -> None:
+def sweep_on(root: Path, has_swept: Event, stop: Event, results: Any, *, with_lock: bool) -> None:
     """Sweep without a pause until told to stop."""
     if not with_lock:
         real = _durable.locked
@@ -69,7 +73,8 @@ def sweep_on(root: Path, sweeping: Event, stop: Event, results: Any, *, with_loc
         )
         swept += len(done.blobs)
         sweeps += 1
-        sweeping.set()
+        if swept:
+            has_swept.set()
     results.put({"swept": swept, "sweeps": sweeps})
 
 
@@ -77,10 +82,11 @@ def race(root: Path, commits_each: int, *, with_lock: bool = True) -> dict[str, 
     """Totals of one race."""
     context = multiprocessing.get_context("spawn")
     results: Any = context.Queue()
-    sweeping, stop = context.Event(), context.Event()
-    sweeper = context.Process(target=sweep_on, args=(root, sweeping, stop, results), kwargs={"with_lock": with_lock})
+    has_swept, stop = context.Event(), context.Event()
+    sweeper = context.Process(target=sweep_on, args=(root, has_swept, stop, results), kwargs={"with_lock": with_lock})
     writers = [
-        context.Process(target=write, args=(root, number, commits_each, results, sweeping)) for number in range(WRITERS)
+        context.Process(target=write, args=(root, number, commits_each, results, has_swept))
+        for number in range(WRITERS)
     ]
     for process in (sweeper, *writers):
         process.start()
