@@ -245,6 +245,9 @@ class CapabilitySettings(Model):
     enabled: bool = True
     providers: tuple[Name, ...] = Field(min_length=1)
     min_fidelity: Fidelity = Field(default=Fidelity.STUB, description="A result below this fails the node.")
+    shadow: tuple[Name, ...] = Field(
+        default=(), description="Providers that run beside on the same request, deliver nothing, and are compared."
+    )
 
 
 class ToolRegistry(Contract):
@@ -261,8 +264,3 @@ class ToolRegistry(Contract):
 
 SECTIONS = ("schema_version", "settings", "profiles", "models", "providers")
 """Top-level keys that are not capabilities."""
-
-NOT_YET = {
-    "shadow": "shadow providers are not built yet; remove the line",
-}
-"""Keys of a capability that are planned and refused by name until they work."""

@@ -12,6 +12,7 @@ from sparkle_dagster.defs.reaper import build_reaper_sensor
 from sparkle_dagster.defs.report import build_report_asset
 from sparkle_dagster.defs.retention import build_gc_job, build_gc_schedule
 from sparkle_dagster.defs.sensor import build_inbox_sensor
+from sparkle_dagster.defs.shadow import build_shadow_job, build_shadow_sensor
 from sparkle_dagster.defs.upload import build_upload_asset
 from sparkle_dagster.workspace import Workspace, this_workspace
 
@@ -22,8 +23,8 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     gc_job = build_gc_job()
     return dg.Definitions(
         assets=[build_upload_asset(workspace), *build_node_assets(workspace), build_report_asset(workspace)],
-        jobs=[build_production_job(), gc_job],
-        sensors=[build_inbox_sensor(workspace), build_reaper_sensor(), build_alert_sensor()],
+        jobs=[build_production_job(), gc_job, build_shadow_job()],
+        sensors=[build_inbox_sensor(workspace), build_reaper_sensor(), build_alert_sensor(), build_shadow_sensor()],
         schedules=[build_gc_schedule(workspace, gc_job)],
         resources={
             "io_manager": ArtifactIOManager(),

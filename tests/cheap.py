@@ -19,7 +19,8 @@ from contracts.artifacts import ArtifactRef, AudioInfo, MediaInfo, VideoInfo
 from contracts.errors import ProviderFailed, ProviderRejected
 from contracts.lipsync import LipSyncMetrics, LipSyncResult
 from contracts.media import InspectionResult
-from contracts.qa import QAMetrics, QAReviewResult, Verdict
+from contracts.production import CheckLimits
+from contracts.qa import QACheck, QAMetrics, QAReviewResult, Verdict
 from contracts.script import ScriptResult
 from contracts.tasks import LipSyncTask, MediaInspectionTask, QAReviewTask, ScriptGenerationTask, VideoAssemblyTask
 from contracts.video import VideoAssemblyResult
@@ -47,13 +48,18 @@ class Look(MediaInspectionTask):
         return InspectionResult(info=MediaInfo(kind="image", video=video))
 
 
-def picture(context, *seen):
-    """A small picture whose colour is made from everything that it was given."""
+def picture(context, red, *seen):
+    """A small picture as red as told; its other colours are made from everything that it was given."""
     colour = sum(sum(str(item).encode()) for item in seen) % 256
     file = io.BytesIO()
-    Image.new("RGB", (32, 32), (colour, 255 - colour, 128)).save(file, "PNG")
+    Image.new("RGB", (32, 32), (red, colour, 255 - colour)).save(file, "PNG")
     file.seek(0)
     return context.artifacts.put(file, "image/png")
+
+
+def redness(context, ref):
+    with context.artifacts.open(ref) as stream:
+        return Image.open(stream).convert("RGB").getpixel((0, 0))[0]
 
 
 class Script(ScriptGenerationTask):
@@ -70,7 +76,8 @@ class Mouth(LipSyncTask):
         shade: int = 1
 
     def run(self, request):
-        made = picture(self.context, self.options.shade, request.video_stub.digest, request.script.text)
+        red = min(40 * self.options.shade, 255)
+        made = picture(self.context, red, request.video_stub.digest, request.script.text)
         return LipSyncResult(aligned_video=made, audio_track=request.audio_track, metrics=LipSyncMetrics(frame_count=1))
 
 
@@ -89,22 +96,33 @@ class Broken(Mouth):
 
 
 class OtherMouth(Mouth):
-    """Makes other bytes."""
+    """Redder, whatever the shade."""
 
     def run(self, request):
-        made = picture(self.context, "other", request.video_stub.digest)
+        made = picture(self.context, 200, request.video_stub.digest)
         return LipSyncResult(aligned_video=made, audio_track=request.audio_track)
 
 
 class Film(VideoAssemblyTask):
     def run(self, request):
         seen = (request.aligned_video.digest, request.title, request.production.key)
-        return VideoAssemblyResult(assembled_video=picture(self.context, *seen))
+        made = picture(self.context, redness(self.context, request.aligned_video), *seen)
+        return VideoAssemblyResult(assembled_video=made)
 
 
 class Judge(QAReviewTask):
+    """Measures how red the picture is; decides only where it was told how red it must be."""
+
+    class Options(QAReviewTask.Options):
+        least: float | None = None
+
     def run(self, request):
-        return QAReviewResult(verdict=Verdict.REVIEW, metrics=QAMetrics(duration_seconds=1.0))
+        red, least = float(redness(self.context, request.video)), self.options.least
+        status = "pass" if least is None or red >= least else "fail"
+        limits = CheckLimits(fail_below=least or 0.0)
+        check = QACheck(id="redness", title="How red it is", status=status, value=red, limits=limits)
+        verdict = Verdict.REVIEW if least is None else Verdict.APPROVE if status == "pass" else Verdict.REJECT
+        return QAReviewResult(verdict=verdict, checks=(check,), metrics=QAMetrics(duration_seconds=1.0))
 '''
 SELECTION = {"script": "Script", "lipsync": "Mouth", "video": "Film", "qa": "Judge", "media": "Look"}
 OTHER_MOUTHS = {"othermouth": "OtherMouth", "weighted": "Weighted", "broken": "Broken", "alsobroken": "Broken"}

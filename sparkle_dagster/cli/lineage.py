@@ -121,7 +121,10 @@ def _found(workspace: "Workspace", which: str | None) -> "Definition":
     of_production = [key for key in keys if key.partition("/")[2] == which]
     for key in of_production or keys:
         for generation in reversed(workspace.store.generations(key)):
-            record = NodeRecord.parse(workspace.store.read(key, generation).document["record"])
+            document = workspace.store.read(key, generation).document
+            if "record" not in document:
+                continue  # it says something about the production, and is no result
+            record = NodeRecord.parse(document["record"])
             if record.definition is not None and (of_production or record.definition.digest.startswith(which)):
                 return read_definition(workspace.store, record.definition)
     raise ArtifactMissing(f"expected a production or a digest of a definition that is stored, got {which!r}")

@@ -18,6 +18,7 @@ from sparkle_dagster.cli import (
     productions,
     runs,
     serve,
+    shadow,
     store,
     workspaces,
 )
@@ -55,6 +56,7 @@ app.command("validate")(installation.validate)
 app.command("doctor")(installation.doctor)
 app.command("fsck")(store.fsck)
 app.command("serve")(serve.serve)
+app.add_typer(shadow.app, name="shadow")
 app.add_typer(move.app, name="store")
 app.add_typer(workspaces.app, name="workspace")
 app.command("gc")(gc.gc)

@@ -26,6 +26,7 @@ from sparkle_dagster.cli.plans import (
     planned,
     switches_config,
 )
+from sparkle_dagster.cli.shadow import load_second_workflow, run_one
 
 if TYPE_CHECKING:
     from sparkle_dagster.cli.launch import RunReport
@@ -45,6 +46,9 @@ def run(
     tag: Annotated[list[str] | None, typer.Option(help="Free tag; repeat for more.")] = None,
     disable: Annotated[list[str] | None, typer.Option(help="Use the no-op for this node, this time.")] = None,
     provider: Annotated[list[str] | None, typer.Option(help="NODE=NAME: use this provider alone, this time.")] = None,
+    shadow_workflow: Annotated[
+        Path | None, typer.Option(help="Then run this second workflow on the same upload, beside what was delivered.")
+    ] = None,
     json_output: bool = JsonOption,
 ) -> None:
     """Make a production from a voice and a face.
@@ -60,19 +64,22 @@ def run(
         workspace, {"title": title, "language": language, "profile": profile, "captions": captions, "tags": tag}
     )
     changes = chosen_switches(workspace, disable=disable or (), provider=provider or ())
+    second = load_second_workflow(workspace, shadow_workflow) if shadow_workflow else None
     production, report = start_or_find(workspace, given, options, json_output, changes)
-    if json_output:
-        print_json(_answer(production, report) if report else {"production": production, "started": False})
-        return
-    if report is None:
+    if report is None and not json_output:
         console().print(f"Nothing new: these files are production [bold]{production}[/] already.")
         console().print(f"[dim]next[/]  sparkle show {production}   or   sparkle rerun {production} --from script")
-        return
-    from sparkle_dagster.cli.productions import deliver
+    elif not json_output:
+        from sparkle_dagster.cli.productions import deliver
 
-    for line in deliver(workspace, production):
-        console().print(line)
-    console().print(f"[dim]{time.monotonic() - started:.1f} s[/]")
+        for line in deliver(workspace, production):
+            console().print(line)
+        console().print(f"[dim]{time.monotonic() - started:.1f} s[/]")
+    say = quiet if json_output else console().print
+    shadow = run_one(workspace, production, definition=second, say=say) if second else None
+    if json_output:
+        answer = _answer(production, report) if report else {"production": production, "started": False}
+        print_json(answer | ({"shadow": shadow} if shadow else {}))
 
 
 def start_or_find(

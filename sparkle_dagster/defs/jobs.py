@@ -9,6 +9,7 @@ import dagster as dg
 from sparkle_dagster.workspace import Workspace
 
 PRODUCTION_JOB = "production"
+SHADOW_JOB = "shadow"
 PRODUCTION_TAG = "sparkle/production"
 WORKSPACE_TAG = "sparkle/workspace"
 UNFINISHED = [

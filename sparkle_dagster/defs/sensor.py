@@ -87,7 +87,9 @@ def _left_of_quota(instance: dg.DagsterInstance, workspace: Workspace) -> int | 
     limit = workspace.registry.settings.quota.productions_in_flight
     if limit is None:
         return None
-    mine = dg.RunsFilter(tags={WORKSPACE_TAG: workspace.settings.workspace}, statuses=UNFINISHED)
+    mine = dg.RunsFilter(
+        job_name=PRODUCTION_JOB, tags={WORKSPACE_TAG: workspace.settings.workspace}, statuses=UNFINISHED
+    )
     return limit - len({run.tags.get(PRODUCTION_TAG) for run in instance.get_runs(mine)})
 
 

@@ -53,7 +53,11 @@ def define(workflow: Workflow, registry: ProviderRegistry) -> Definition:
     return Definition(
         {
             "workflow": workflow_document(workflow.spec),
-            "registry": {name: settings.capabilities[name].model_dump(mode="json") for name in capabilities},
+            "registry": {
+                # What runs in shadow makes nothing that is delivered.
+                name: settings.capabilities[name].model_dump(mode="json", exclude={"shadow"})
+                for name in capabilities
+            },
             "providers": {name: _providers(registry, name) for name in capabilities},
             "models": {
                 name: {"sha256": model.sha256, "licence": model.licence} for name, model in settings.models.items()

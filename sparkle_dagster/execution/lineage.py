@@ -81,12 +81,11 @@ def made_from(workspace: Workspace, manifest: Manifest) -> Made:
     record = NodeRecord.parse(manifest.document["record"])
     definition = _definition(workspace, record)
     workflow = definition.workflow(workspace.registry) if definition else None
-    production = manifest.key.partition("/")[2]
     sources: dict[str, Made] = {}
     if workflow is not None and record.node_id in {node.id for node in workflow.nodes}:
         node = workflow.node(record.node_id)
         for source in dict.fromkeys([UPLOAD, *(bound.source for bound in node.inputs)]):
-            found = _generation_read(workspace, workflow, node, source, production, record.inputs, manifest)
+            found = _generation_read(workspace, workflow, node, source, record.inputs, manifest)
             if found is not None:
                 sources[source] = made_from(workspace, found)
     return Made(manifest, record, definition, sources)
@@ -97,13 +96,18 @@ def _generation_read(
     workflow: Workflow,
     node: Node,
     source: str,
-    production: str,
     inputs: dict[str, str],
     reader: Manifest,
 ) -> Manifest | None:
-    """The newest generation, not younger than its reader, whose values are those that were read."""
+    """The newest generation, not younger than its reader, whose values are those that were read.
+
+    What was made in shadow read what was made there too, as far as it was.
+    """
+    place, _, production = reader.key.partition("/")
+    shadow = place.removesuffix(node.asset_key)
     asset = UPLOAD if source == UPLOAD else workflow.node(source).asset_key
-    for manifest in _generations(workspace, f"{asset}/{production}"):
+    keys = dict.fromkeys([f"{shadow}{asset}/{production}", f"{asset}/{production}"])
+    for manifest in (found for key in keys for found in _generations(workspace, key)):
         document = manifest.document
         fits = all(
             inputs.get(bound.request_field)
@@ -130,8 +134,9 @@ def _definition(workspace: Workspace, record: NodeRecord) -> Definition | None:
 
 
 def _history(workspace: Workspace) -> Iterator[Manifest]:
+    """Every result; what is only said about a production is none."""
     for key in workspace.store.keys(""):
-        yield from _generations(workspace, key)
+        yield from (found for found in _generations(workspace, key) if "record" in found.document)
 
 
 def _generations(workspace: Workspace, key: str) -> Iterator[Manifest]:

@@ -10,6 +10,7 @@ The caller hands the outcome to the IO manager, which commits it, then the memo'
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,6 +64,8 @@ class NodeContext:
     progress: Callable[[float, float, str], None]
     logger: logging.Logger
     """Takes what the provider logs and prints."""
+    stop: threading.Event | None = None
+    """Set it from another thread to kill the provider; AttemptStopped is raised then."""
     queue_ms: int | None = None
     """From when the node could have started until it did; None where nobody knows."""
 
@@ -136,6 +139,7 @@ class _Run:
             on_progress=self.context.progress,
             on_attempt=self._on_attempt,
             logger=self.context.logger,
+            stop=self.context.stop,
             lookup=self._lookup,
         )
         if outcome.stored_as:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from contracts.errors import ConfigError, ProviderUnavailable
 from contracts.production import ProductionPart, TaskRequest
 from contracts.tasks import ProviderOptions
+from contracts.tool_registry import CapabilitySettings
 from sparkle_dagster.registry.config import RegistryConfig, located
 from sparkle_dagster.registry.discovery import AnyTask, Registration, provider_class, registered_providers
 from sparkle_dagster.registry.layers import among
@@ -141,6 +142,8 @@ class ProviderCatalog:
                 if name in settings.providers[:index]:
                     raise self._config.error(f"{capability}: {name!r} is listed twice", place)
                 self.candidate(capability, name, place)
+            for index, name in enumerate(settings.shadow):
+                self._check_shadow(capability, settings, index, name)
             if NO_OP in self.names(capability):
                 self.candidate(capability, NO_OP)
             elif not settings.enabled:
@@ -152,6 +155,17 @@ class ProviderCatalog:
                 raise self._config.error(f"unknown capability {capability!r}; {known}", ("providers", capability))
             for name in providers:
                 self.candidate(capability, name, ("providers", capability, name))
+
+    def _check_shadow(self, capability: str, settings: CapabilitySettings, index: int, name: str) -> None:
+        place = (capability, "shadow", index)
+        if name in settings.shadow[:index]:
+            raise self._config.error(f"{capability}: {name!r} is in shadow twice", place)
+        if name in {NO_OP, settings.providers[0]}:
+            what = "makes nothing" if name == NO_OP else "is the first of providers: it would be compared with itself"
+            raise self._config.error(
+                f"{capability}: expected another provider in shadow, got {name!r}, which {what}", place
+            )
+        self.candidate(capability, name, place)
 
     def names(self, capability: str) -> list[str]:
         """Names that ``providers:`` of the capability may hold, without importing anything."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from contracts.base import Contract
 from contracts.errors import ConfigError
 from contracts.production import CheckLimits, DeliveryProfile
-from contracts.tool_registry import NOT_YET, SECTIONS, PlatformSettings, ToolRegistry
+from contracts.tool_registry import SECTIONS, PlatformSettings, ToolRegistry
 from contracts.workflow import Name
 from sparkle_dagster.registry.layers import LayeredDocument, Origin, among
 from sparkle_dagster.settings import Settings
@@ -96,7 +96,7 @@ def located(
 
 
 def _check_sections(document: LayeredDocument, capabilities: Collection[str]) -> None:
-    for section, content in document.data.items():
+    for section in document.data:
         if section in SECTIONS:
             continue
         if section not in capabilities:
@@ -104,9 +104,6 @@ def _check_sections(document: LayeredDocument, capabilities: Collection[str]) ->
             raise document.error(
                 f"{section!r} is neither a section nor a capability with a registered task; {known}", (section,)
             )
-        for key in content if isinstance(content, dict) else ():
-            if key in NOT_YET:
-                raise document.error(f"{section}.{key}: {NOT_YET[key]}", (section, key))
 
 
 def _with_absolute_paths(platform: PlatformSettings, settings: Settings) -> PlatformSettings:

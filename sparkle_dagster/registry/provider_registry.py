@@ -130,6 +130,12 @@ class ProviderRegistry:
             return (self._catalog.candidate(capability, _name_in(provider, capability)),)
         return tuple(self._catalog.candidate(capability, name) for name in settings.providers)
 
+    def shadows(self, capability: str) -> tuple[ProviderCandidate, ...]:
+        """Providers that run beside and are compared; none where the capability is off."""
+        settings = self._settings_of(capability)
+        names = settings.shadow if settings.enabled else ()
+        return tuple(self._catalog.candidate(capability, name) for name in names)
+
     def fingerprint(self, candidate: ProviderCandidate) -> Fingerprint:
         """What decides a candidate's output besides its request."""
         return fingerprint_of(candidate, self.project_settings.home / "digests.json")
@@ -263,6 +269,9 @@ class ProviderRegistry:
             raise self.config.error(
                 f"{INSPECTION} cannot be disabled: every output is inspected by it", ("media", "enabled")
             )
+        if self.config.registry.capabilities[INSPECTION].shadow:
+            message = f"{INSPECTION} is no node, so nothing of it can run in shadow"
+            raise self.config.error(message, (INSPECTION, "shadow"))
         self._catalog.check()
         for capability, task in self._tasks.items():
             if issubclass(task, QAReviewTask) and capability in self.config.registry.capabilities:

@@ -81,7 +81,7 @@ def changed(name: str, path: tuple[str | int, ...], value: Any) -> dict[str, Any
         ("workflow", ("nodes", 0, "outputs"), ["a", "b"]),
         ("workflow", ("nodes", 0, "lane"), "tpu"),
         ("tool_registry", ("lipsync", "provider"), []),
-        ("tool_registry", ("lipsync", "shadow"), []),
+        ("tool_registry", ("lipsync", "shadow"), "wav2lip"),
         ("tool_registry", ("lipsync", "providers"), []),
         ("tool_registry", ("Lip Sync",), {"providers": ["a"]}),
         ("tool_registry", ("settings", "colour"), "red"),

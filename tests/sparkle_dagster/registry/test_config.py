@@ -153,9 +153,18 @@ def test_unknown_capability_and_section_are_refused(write_project: WriteProject)
     refused(project, r"'lypsinc' is neither a section nor a capability .*did you mean lipsync\?", at="lypsinc")
 
 
-def test_key_that_is_planned_is_refused_by_name(write_project: WriteProject) -> None:
-    project = write_project(lipsync="{providers: [noop], shadow: [noop]}")
-    refused(project, "lipsync.shadow: shadow providers are not built yet", at="shadow")
+@pytest.mark.parametrize(
+    ("shadow", "problem"),
+    [
+        ("[nobody]", "unknown provider 'nobody' of lipsync"),
+        ("[noop]", "expected another provider in shadow, got 'noop', which makes nothing"),
+        ("[wav2lip, wav2lip]", "lipsync: 'wav2lip' is in shadow twice"),
+        ("[mouth_warp]", "got 'mouth_warp', which is the first of providers: it would be compared with itself"),
+    ],
+)
+def test_shadow_is_checked_when_the_registry_loads(write_project: WriteProject, shadow: str, problem: str) -> None:
+    project = write_project(lipsync=f"{{providers: [mouth_warp], shadow: {shadow}}}")
+    refused(project, problem, at="shadow")
 
 
 def test_unknown_key_of_the_platform_names_the_known_ones(write_project: WriteProject) -> None:
