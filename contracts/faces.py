@@ -24,6 +24,11 @@ class FaceOptions(Model):
         default="largest", description="Of several faces, where the request names no speaker; kept for the whole clip."
     )
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names under the tool registry's models that are used."""
+        return (self.file,) if self.file else ()
+
     @model_validator(mode="after")
     def _needs_its_own(self) -> Self:
         needed = {"yunet": "file", "box_track": "file", "box": "box"}.get(self.detector)

@@ -1,23 +1,26 @@
 """A video's face track: made once, kept under the video's content, and read by whoever works on that face.
 
-Not here: following (``face_tracking``), detectors (``faces``, ``yunet``).
+Not here: following (``face_tracking``), how a face is found (``face_detectors``).
 """
 
 import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from contracts.artifacts import ArtifactRef, Box
-from contracts.context import ArtifactClient, ModelFile
-from contracts.errors import ArtifactCorrupt, ArtifactMissing, ContractViolation, ProviderUnavailable
-from contracts.faces import BoxTrack, FaceOptions, FaceSeen, FaceTrack, Similarity
+from contracts.context import ArtifactClient
+from contracts.errors import ArtifactCorrupt, ArtifactMissing, ContractViolation
+from contracts.faces import FaceOptions, FaceSeen, FaceTrack, Similarity
+from providers._media.face_detectors import Models, checked_file, detector, digest_of, placed_boxes
 from providers._media.face_tracking import FaceTracker, Track, Transform
-from providers._media.faces import Face, FindFaces, find_faces
-from providers._media.frames import Timed, at_rate, read_timed_planar_frames
+from providers._media.faces import Face
+from providers._media.frames import Timed, at_rate, read_planar_frames, read_timed_planar_frames
+from providers._media.placed_faces import placed_track
 from providers._media.planar import size_of
 
 VERSION = 2
@@ -32,21 +35,28 @@ def face_track(
     video: ArtifactRef,
     artifacts: ArtifactClient,
     options: FaceOptions,
-    models: dict[str, ModelFile],
+    models: Models,
     *,
     speaker: int | None,
     seconds: float,
+    long_side: int | None = None,
     on_second: OnSecond,
 ) -> FaceTrack:
-    """The face of ``video``, by a detector; at least ``seconds`` of it. Found again, or made and kept.
+    """The face of ``video``; at least ``seconds`` of it. Found again, or made and kept; or as somebody placed it.
 
     Args:
+        long_side: of the delivered picture at most, in whose pixels a placed box counts; None: the video's own.
         on_second: called while it is made, with the seconds that are done.
 
     Raises:
         ProviderUnavailable: the detector's file is missing or no such network.
-        ProviderRejected: the video cannot be read.
+        ProviderRejected: the video cannot be read, or a placed box lies outside of it.
     """
+    if options.detector in {"box", "box_track"}:
+        size = size_of(next(read_planar_frames(artifacts.fetch(video), max_long_side=long_side)).picture)
+        boxes = placed_boxes(options, models, size)
+        if boxes is not None:
+            return placed_track(boxes, options.detector, seconds)
     key = f"face-track/{VERSION}/{video.digest}/{_spec(options, models, speaker)}"
     kept = _kept(artifacts, key)
     if kept is not None and (kept.is_whole or kept.end_seconds >= seconds):
@@ -70,43 +80,6 @@ def _kept(artifacts: ArtifactClient, key: str) -> FaceTrack | None:
         return None
 
 
-def detector(options: FaceOptions, models: dict[str, ModelFile]) -> FindFaces:
-    """Raises: ProviderUnavailable: its file is missing, or no such network."""
-    if options.detector == "yunet":
-        from providers._media.yunet import YuNet
-
-        return YuNet(checked_file(options, models))
-    return find_faces
-
-
-def box_track(options: FaceOptions, models: dict[str, ModelFile]) -> BoxTrack:
-    """The file of boxes. Raises: ProviderUnavailable: missing, or no such file."""
-    path = checked_file(options, models)
-    try:
-        return BoxTrack.parse_json(path.read_bytes())
-    except (OSError, ContractViolation) as error:
-        raise ProviderUnavailable(
-            f"expected a box track (JSON: width, height, boxes) in {path}, got another file: "
-            f"{str(error).splitlines()[0][:200]}"
-        ) from error
-
-
-def checked_file(options: FaceOptions, models: dict[str, ModelFile]) -> Path:
-    """The file that the options name. Raises: ProviderUnavailable: missing, or not the registry's bytes."""
-    model = models.get(options.file or "")
-    if model is None:
-        known = ", ".join(sorted(models)) or "none"
-        raise ProviderUnavailable(
-            f"expected the file {options.file!r} under models: in the tool registry, which names {known}; add it"
-        )
-    if not model.path.is_file():
-        raise ProviderUnavailable(f"expected {options.file!r} in {model.path}, found no file; put it there")
-    found = _digest(model.path)
-    if model.sha256 is not None and found != model.sha256:
-        raise ProviderUnavailable(f"expected the file {model.path} with SHA-256 {model.sha256}, got one with {found}")
-    return model.path
-
-
 def tracks_at(track: FaceTrack, fps: float, width: int) -> Iterator[Track]:
     """What the tracker said, at a constant rate and in pixels of a picture of another width; ends with the track."""
     scale = width / track.width
@@ -117,8 +90,10 @@ def tracks_at(track: FaceTrack, fps: float, width: int) -> Iterator[Track]:
         for index, (time_seconds, end) in enumerate(zip(track.times_seconds, ends, strict=True)):
             yield Timed(time_seconds, end, _track(track, index, seen.get(index), scale))
 
+    last: Track | None = None
     for _, row in at_rate(rows(), fps):
-        yield row
+        yield row if row is not last else replace(row, looked=False, face=None)  # shown again, not looked at again
+        last = row
 
 
 def _track(track: FaceTrack, index: int, sight: FaceSeen | None, scale: float) -> Track:
@@ -195,13 +170,8 @@ def _sight(frame: int, face: Face | None) -> FaceSeen:
     return FaceSeen(frame=frame, box=face.box, roll_degrees=round(face.roll_degrees, 3), confidence=face.confidence)
 
 
-def _spec(options: FaceOptions, models: dict[str, ModelFile], speaker: int | None) -> str:
+def _spec(options: FaceOptions, models: Models, speaker: int | None) -> str:
     """All that decides what comes out, besides the video."""
-    file = _digest(checked_file(options, models)) if options.detector == "yunet" else None
+    file = digest_of(checked_file(options, models)) if options.detector == "yunet" else None
     spec = [options.detector, options.choose, file, speaker, LONG_SIDE_PX]
     return hashlib.sha256(json.dumps(spec).encode()).hexdigest()[:16]
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

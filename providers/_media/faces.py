@@ -31,6 +31,8 @@ EYE_DISTANCE = 0.38  # of the box's width, mean of 253 faces measured against a 
 EYE_HEIGHT = 0.26  # of the band's 200 pixels wide image
 MAX_ROLL_FROM_EYES_DEGREES = 16.0
 WITH_EYES = 0.7  # confidence that only a face with a pair of eyes reaches
+BROWS_TO_CHIN = (0.12, 0.12, 0.88, 1.16)
+"""Of the cascade's square: left, top, right, bottom of the upright box from brows to chin."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from providers._media.opening import sniff
 from providers._media.probe import probe
 from providers.lipsync._mouth_drive import MouthDrive
 from providers.lipsync._mouth_life import LifeOptions
-from providers.lipsync._mouth_photo import render_photo
+from providers.lipsync._mouth_photo import Whom, render_photo
 from providers.lipsync._mouth_rendered import Files, NothingToAnimate, Rendered
 from providers.lipsync._mouth_shots import ranges
 from providers.lipsync._mouth_video import TRACK_SHARE, output_fps, render_video
@@ -21,7 +21,9 @@ from providers.lipsync._mouth_video import TRACK_SHARE, output_fps, render_video
 PROVIDER = "mouth_warp"
 
 
-def animate(request: LipSyncRequest, context: ProviderContext, lead_seconds: float, life: LifeOptions) -> LipSyncResult:
+def animate(
+    request: LipSyncRequest, context: ProviderContext, lead_seconds: float, life: LifeOptions, faces: FaceOptions
+) -> LipSyncResult:
     """See ``MouthWarpProvider.run``."""
     face = context.artifacts.fetch(request.video_stub)
     is_photo = sniff(face) == "picture"
@@ -30,9 +32,10 @@ def animate(request: LipSyncRequest, context: ProviderContext, lead_seconds: flo
     files = Files(context.temp_dir)
     try:
         if is_photo:
-            rendered = _from_photo(face, files, drive, request, life, context.progress)
+            whom = Whom(faces, context.models or {}, request.speaker)
+            rendered = _from_photo(face, files, drive, request, life, whom, context.progress)
         else:
-            track = _track(request, context, drive.duration_seconds)
+            track = _track(request, context, faces, drive.duration_seconds)
             rendered = render_video(face, files, drive, request, track, context.progress)
     except NothingToAnimate as nothing:
         return _handed_on(request, str(nothing))
@@ -65,26 +68,33 @@ def _video_fps(face: Path, request: LipSyncRequest) -> float:
     return output_fps(media.video, request.production.profile)
 
 
-def _track(request: LipSyncRequest, context: ProviderContext, seconds: float) -> FaceTrack:
+def _track(request: LipSyncRequest, context: ProviderContext, faces: FaceOptions, seconds: float) -> FaceTrack:
     def on_second(done: float) -> None:
         context.progress(TRACK_SHARE * min(1.0, done / seconds), 1.0, "following the face")
 
     return face_track(
         request.video_stub,
         context.artifacts,
-        FaceOptions(),
+        faces,
         context.models or {},
         speaker=request.speaker,
         seconds=seconds,
+        long_side=request.production.profile.max_long_side,
         on_second=on_second,
     )
 
 
 def _from_photo(
-    face: Path, files: Files, drive: MouthDrive, request: LipSyncRequest, life: LifeOptions, progress: Progress
+    face: Path,
+    files: Files,
+    drive: MouthDrive,
+    request: LipSyncRequest,
+    life: LifeOptions,
+    whom: Whom,
+    progress: Progress,
 ) -> Rendered:
     try:
-        return render_photo(face, files, drive, request, life, progress)
+        return render_photo(face, files, drive, request.production.profile, life, whom, progress)
     except NothingToAnimate as nothing:
         if request.no_face_policy == "fail":
             raise ProviderRejected(

@@ -1,15 +1,18 @@
 """A talking video from a photo: the mouth speaks, and the rest is alive."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from contracts.context import Progress
-from contracts.lipsync import LipSyncRequest
+from contracts.context import ModelFile, Progress
+from contracts.faces import FaceOptions
+from contracts.production import DeliveryProfile
 from providers._media.encode import VideoWriter
 from providers._media.eye_landmarks import locate_eyes
-from providers._media.faces import Face, Image, choose_face, find_faces
+from providers._media.face_detectors import faces_in_picture
+from providers._media.faces import Face, Image, choose_face
 from providers._media.frames import read_picture
 from providers._media.mouth_landmarks import MouthLandmarks, locate_mouth
 from providers._media.planar import Planar
@@ -24,8 +27,35 @@ FRONTAL = 0.9
 """Confidence in the mouth from which the eyes may blink: a lid drawn beside the eye is worse than none."""
 
 
+@dataclass(frozen=True)
+class Whom:
+    """Whose mouth moves, where several faces may be seen."""
+
+    faces: FaceOptions
+    models: dict[str, ModelFile]
+    speaker: int | None
+
+    def face_in(self, still: Image) -> Face:
+        """Raises: NothingToAnimate: it is not there."""
+        seen = faces_in_picture(still, self.faces, self.models)
+        height, width = still.shape[:2]
+        face = choose_face(seen, self.speaker, self.faces.choose, (width, height))
+        if face is not None:
+            return face
+        found = f"only {len(seen)} seen" if seen else "no face is seen"
+        raise NothingToAnimate(
+            found if self.speaker is None else f"face {self.speaker} from the left was asked for; {found}"
+        )
+
+
 def render_photo(
-    picture: Path, files: Files, drive: MouthDrive, request: LipSyncRequest, life: LifeOptions, progress: Progress
+    picture: Path,
+    files: Files,
+    drive: MouthDrive,
+    profile: DeliveryProfile,
+    life: LifeOptions,
+    whom: Whom,
+    progress: Progress,
 ) -> Rendered:
     """Write ``files``: exactly the sound's length, long side at most the profile's.
 
@@ -34,9 +64,8 @@ def render_photo(
     Raises:
         NothingToAnimate: no face, or no mouth that can be trusted.
     """
-    profile = request.production.profile
     still = read_picture(picture, max_long_side=profile.max_long_side)
-    face, mouth = _trusted_mouth(still, request.speaker)
+    face, mouth = _trusted_mouth(still, whom)
     if drive.is_partial:
         life = LifeOptions(sway=False, breathing=False, blinks=False)
     painter = PhotoPainter(still, face, mouth, drive, life)
@@ -90,12 +119,8 @@ class PhotoPainter:
         return LivingPhoto(still, self._face.scaled(scale), eyes, self._curves)
 
 
-def _trusted_mouth(still: Image, speaker: int | None) -> tuple[Face, MouthLandmarks]:
-    faces = find_faces(still)
-    face = choose_face(faces, speaker)
-    if face is None:
-        found = "no face is seen" if not faces else f"only {len(faces)} seen"
-        raise NothingToAnimate(found if speaker is None else f"face {speaker} from the left was asked for; {found}")
+def _trusted_mouth(still: Image, whom: Whom) -> tuple[Face, MouthLandmarks]:
+    face = whom.face_in(still)
     mouth = locate_mouth(still, face)
     if mouth is None:
         raise NothingToAnimate("the mouth is not found")

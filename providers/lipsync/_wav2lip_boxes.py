@@ -12,12 +12,10 @@ import numpy.typing as npt
 
 from contracts.artifacts import Box
 from providers._media.face_tracking import Track, Transform, scale_of
-from providers._media.faces import Face
+from providers._media.faces import BROWS_TO_CHIN, Face
 
 Corners = npt.NDArray[np.float64]
 
-TIGHT = (0.12, 0.12, 0.88, 1.16)
-"""Of the square that the cascade finds: left, top, right, bottom of what the original's detector (S3FD) finds."""
 SMOOTHING_FRAMES = 5
 LEAST_INSIDE = 0.6  # of the box; less of a face is not animated
 LEAST_SIDE_PX = 8
@@ -38,8 +36,8 @@ class Pads:
 
 
 def tight(face: Face) -> Corners:
-    """x1, y1, x2, y2 from brows to chin, (4,)."""
-    left, top, right, bottom = TIGHT
+    """x1, y1, x2, y2 from brows to chin, (4,): what the original's detector (S3FD) finds."""
+    left, top, right, bottom = BROWS_TO_CHIN
     box = face.box
     return np.array(
         [

@@ -9,12 +9,13 @@ import numpy as np
 
 from contracts.artifacts import Box
 from contracts.context import ProviderContext
-from contracts.errors import ProviderRejected
 from contracts.faces import BoxTrack
 from contracts.lipsync import LipSyncRequest
-from providers._media.face_tracks import box_track, detector, face_track, tracks_at
+from providers._media.face_detectors import detector, placed_boxes
+from providers._media.face_tracks import face_track, tracks_at
 from providers._media.faces import Image, choose_face
 from providers._media.frames import read_frames, read_picture, read_planar_frames
+from providers._media.placed_faces import box_at
 from providers._media.planar import Planar, planar
 from providers.lipsync._mouth_pingpong import played_frames, played_indices
 from providers.lipsync._wav2lip_boxes import NO_FACE, Boxes, Pads, Places, boxes_of, places_of, tight
@@ -120,27 +121,24 @@ def _again_and_again(pictures: Callable[[], Iterator[Planar]]) -> Iterator[Plana
 
 
 def _boxes_of_photo(job: _Job, still: Image) -> tuple[Boxes, float | None]:
-    faces = job.options.faces
+    faces, models = job.options.faces, job.context.models or {}
     height, width = still.shape[:2]
-    if faces.box is not None:
-        return _fixed(faces.box, 1, width, height), None
-    if faces.detector == "box_track":
-        return _boxes_at(box_track(faces, job.context.models or {}), 1, job.fps, width, height), None
-    seen = detector(faces, job.context.models or {})(still)
-    face = choose_face(seen, job.request.speaker, faces.choose, (width, height))
+    placed = placed_boxes(faces, models, (width, height))
+    if placed is not None:
+        return _boxes_at(placed, 1, job.fps, width, height), None
+    face = choose_face(detector(faces, models)(still), job.request.speaker, faces.choose, (width, height))
     if face is None:
         return Boxes((None,), (NO_FACE,)), None
     return _boxes(Places((0,), tight(face)[None], width, height, face.confidence), job), face.confidence
 
 
 def _boxes_of_video(job: _Job, width: int, height: int) -> tuple[Boxes, float | None]:
-    """One per source frame, as many as are shown; of a fixed box as many as places."""
-    faces = job.options.faces
-    models = job.context.models or {}
-    if faces.box is not None:
-        return _fixed(faces.box, job.count, width, height), None
-    if faces.detector == "box_track":
-        return _boxes_at(box_track(faces, models), _source_count(job), job.fps, width, height), None
+    """One per source frame, as many as are shown; of a single box as many as places."""
+    faces, models = job.options.faces, job.context.models or {}
+    placed = placed_boxes(faces, models, (width, height))
+    if placed is not None:
+        count = job.count if len(placed.boxes) == 1 else _source_count(job)
+        return _boxes_at(placed, count, job.fps, width, height), None
     seconds = job.count / job.fps
 
     def on_second(done: float) -> None:
@@ -170,28 +168,13 @@ def _boxes(places: Places, job: _Job) -> Boxes:
     return boxes_of(places, pads, smooth=options.smooth_boxes)
 
 
-def _fixed(box: Box, count: int, width: int, height: int) -> Boxes:
-    if box.x < 0 or box.y < 0 or box.x + box.width > width or box.y + box.height > height:
-        raise ProviderRejected(
-            f"expected a box inside the picture of {width}x{height} pixels, got x {box.x}, y {box.y}, "
-            f"width {box.width}, height {box.height}; change the option faces.box"
-        )
-    return Boxes((box,) * count, ("",) * count)
-
-
 def _boxes_at(track: BoxTrack, count: int, fps: float, width: int, height: int) -> Boxes:
-    """The file's, in pixels of this picture; no pads and no smoothing: they are as somebody wants them."""
-    starts = np.array([at.start_seconds for at in track.boxes])
+    """As they were placed, in pixels of this picture: no pads and no smoothing."""
     scale = np.array([width / track.width, height / track.height] * 2)
-    shots: list[int] = []
-    corners: list[tuple[float, ...]] = []
-    for place in range(count):
-        held = int(np.searchsorted(starts, place / fps + 1e-6, side="right")) - 1
-        box = track.boxes[held].box if held >= 0 else None
-        shots.append(-1 if box is None else held)
-        edges = (np.nan,) * 4 if box is None else (box.x, box.y, box.x + box.width, box.y + box.height)
-        corners.append(tuple(edges * scale))
-    return boxes_of(Places(tuple(shots), np.array(corners), width, height, None), Pads(0, 0, 0, 0), smooth=False)
+    boxes = [box_at(track, place / fps) for place in range(count)]
+    corners = [(np.nan,) * 4 if box is None else (box.x, box.y, box.x + box.width, box.y + box.height) for box in boxes]
+    shots = tuple(-1 if box is None else 0 for box in boxes)
+    return boxes_of(Places(shots, np.array(corners) * scale, width, height, None), Pads(0, 0, 0, 0), smooth=False)
 
 
 def missing_face(reasons: list[str]) -> str:

@@ -7,6 +7,7 @@ from typing import cast
 
 from pydantic import Field
 
+from contracts.faces import FaceOptions
 from contracts.lipsync import LipSyncRequest, LipSyncResult
 from contracts.tasks import LipSyncTask
 
@@ -21,11 +22,17 @@ class MouthWarpProvider(LipSyncTask):
         blinks: bool = Field(default=True, description="A photo blinks where its eyes are seen open.")
         sway: bool = Field(default=True, description="A photo's head sways by a hundredth of its width.")
         breathing: bool = Field(default=True, description="A photo's chest rises and falls.")
+        faces: FaceOptions = FaceOptions()
+
+        @property
+        def model_names(self) -> tuple[str, ...]:
+            return self.faces.files
 
     def run(self, request: LipSyncRequest) -> LipSyncResult:
         """Animate what can be animated; hand the face on, labelled, when nothing can.
 
         Raises:
+            ProviderUnavailable: the file by which faces are to be found is missing, or no such file.
             ProviderRejected: voice or face cannot be read, or a face is missing and ``no_face_policy`` is ``fail``.
         """
         from providers.lipsync._mouth_animate import animate
@@ -33,4 +40,4 @@ class MouthWarpProvider(LipSyncTask):
 
         options = cast(MouthWarpProvider.Options, self.options)
         life = LifeOptions(sway=options.sway, breathing=options.breathing, blinks=options.blinks)
-        return animate(request, self.context, options.lead_ms / 1000, life)
+        return animate(request, self.context, options.lead_ms / 1000, life, options.faces)

@@ -63,7 +63,7 @@ class Wav2LipProvider(LipSyncTask):
 
         @property
         def model_names(self) -> tuple[str, ...]:
-            return (self.model, self.faces.file) if self.faces.file else (self.model,)
+            return (self.model, *self.faces.files)
 
     @classmethod
     def unavailable(cls, options: ProviderOptions) -> str | None:

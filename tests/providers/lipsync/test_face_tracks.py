@@ -13,10 +13,11 @@ from pydantic import ValidationError
 
 from contracts.artifacts import ArtifactRef, Box
 from contracts.context import ModelFile
-from contracts.errors import ProviderUnavailable
+from contracts.errors import ProviderRejected, ProviderUnavailable
 from contracts.faces import BoxTrack, FaceOptions, FaceTrack
+from providers._media.face_detectors import faces_in_picture, placed_boxes
 from providers._media.face_tracking import FaceTracker
-from providers._media.face_tracks import box_track, face_track, tracks_at
+from providers._media.face_tracks import face_track, tracks_at
 from providers._media.faces import Face, choose_face, find_faces
 from providers._media.frames import read_planar_frames
 from providers._media.yunet import YuNet
@@ -93,6 +94,10 @@ def test_it_says_at_any_rate_and_size_what_the_tracker_said(
     assert half[7].transform is not None
     assert same[14].transform is not None
     assert np.abs(half[7].transform[:, 2] * 2 - same[14].transform[:, 2]).max() < 1e-5
+    double = list(tracks_at(track, 50, SIDE))
+    assert len(double) == 60
+    assert sum(row.looked for row in double) == sum(row.looked for row in same), "shown again is not looked at again"
+    assert double[1].transform is double[0].transform
 
 
 def test_a_damaged_or_lost_track_is_made_anew(
@@ -241,7 +246,56 @@ def test_a_box_track_file_is_read_or_refused_in_words(tmp_path: Path) -> None:
         "boxes": [{"start_seconds": 0, "box": {"x": 1, "y": 2, "width": 30, "height": 40}}],
     }
     path.write_text(json.dumps(document))
-    assert box_track(options, models) == BoxTrack.parse(document)
+    assert placed_boxes(options, models, (9, 9)) == BoxTrack.parse(document)
     path.write_text("x, y\n1, 2\n")
     with pytest.raises(ProviderUnavailable, match="expected a box track"):
-        box_track(options, models)
+        placed_boxes(options, models, (9, 9))
+
+
+def test_placed_boxes_are_a_track_in_which_nothing_is_looked_for(
+    tmp_path: Path, store: LocalArtifactStore, film: ArtifactRef
+) -> None:
+    """Half a second at one place, nobody for half a second, then twice as large and moving."""
+    places = [(0, (64, 40, 38, 52)), (0.5, None), (1, (40, 20, 76, 104)), (1.2, (60, 20, 76, 104))]
+    boxes = [
+        {"start_seconds": start, "box": dict(zip(("x", "y", "width", "height"), box, strict=True)) if box else None}
+        for start, box in places
+    ]
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps({"schema_version": 1, "width": SIDE // 2, "height": SIDE // 2, "boxes": boxes}))
+    options = FaceOptions(detector="box_track", file="boxes")
+    asked: list[float] = []
+    track = face_track(
+        film, store, options, {"boxes": ModelFile(path, None, "own")}, speaker=None, seconds=2, on_second=asked.append
+    )
+    rows = list(tracks_at(track, 25, SIDE))
+    assert asked == []
+    assert [row.shot for row in rows] == [0] * 13 + [-1] * 12 + [1] * 25
+    assert rows[0].face is not None
+    assert rows[0].face.box == Box(x=116, y=68, width=100, height=100), "from brows to chin is three quarters across"
+    assert rows[20].transform is None
+    transform = rows[49].transform
+    assert transform is not None
+    assert transform @ (156, 144, 1) == pytest.approx((196, 144)), "the box went 20 pixels of the small picture"
+    assert 9 <= sum(row.looked for row in rows) <= 13, "five times a second"
+
+
+def test_a_placed_box_counts_in_the_delivered_pictures_pixels(store: LocalArtifactStore, film: ArtifactRef) -> None:
+    options = FaceOptions(detector="box", box=Box(x=60, y=40, width=38, height=52))
+    ask: dict[str, Any] = {"speaker": None, "seconds": 1, "on_second": lambda done: None}
+    small = face_track(film, store, options, {}, long_side=SIDE // 2, **ask)
+    assert (small.width, small.height) == (SIDE // 2, SIDE // 2)
+    assert face_track(film, store, options, {}, **ask).width == SIDE
+    with pytest.raises(ProviderRejected, match=f"inside the picture of {SIDE // 4}x{SIDE // 4} pixels"):
+        face_track(film, store, options, {}, long_side=SIDE // 4, **ask)
+
+
+def test_in_a_photo_a_placed_face_is_the_only_one(tmp_path: Path, samples: Path) -> None:
+    two = beside(samples, (0, 60, 220), (400, 10, 270))
+    assert len(faces_in_picture(two, FaceOptions(), {})) == 2
+    (face,) = faces_in_picture(two, FaceOptions(detector="box", box=Box(x=70, y=90, width=76, height=104)), {})
+    assert face.box.width == 100
+    path = tmp_path / "boxes.json"
+    path.write_text('{"schema_version": 1, "width": 9, "height": 9, "boxes": [{"start_seconds": 0, "box": null}]}')
+    models = {"boxes": ModelFile(path, None, "own")}
+    assert faces_in_picture(two, FaceOptions(detector="box_track", file="boxes"), models) == []

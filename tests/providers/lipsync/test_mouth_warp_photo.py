@@ -3,21 +3,24 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from contracts.artifacts import Span
+from contracts.artifacts import Box, Span
 from contracts.base import Fidelity
 from contracts.context import ArtifactClient
 from contracts.errors import ProviderRejected
+from contracts.faces import FaceOptions
 from contracts.lipsync import LipSyncRequest, LipSyncResult
 from contracts.production import DeliveryProfile, ProductionSpec
 from contracts.script import MouthCurve, ScriptResult
+from providers._media.faces import find_faces
 from tests.providers.lipsync import makers
 from tests.providers.lipsync.makers import decoded, gap_seen, noise, portrait, write_picture
 
 Ask = Callable[..., LipSyncRequest]
-Animate = Callable[[LipSyncRequest], LipSyncResult]
+Animate = Callable[..., LipSyncResult]
 MOVED_AS_TOLD = 0.8  # correlation; an unrelated mouth stays below 0.5
 
 
@@ -155,3 +158,24 @@ def test_the_asked_speaker_moves(
     motion = np.std([frame.astype(float) for frame in frames], axis=0).mean(axis=2)
     assert motion[:, 320:].max() > 20
     assert motion[:, :320].max() < 6
+
+
+def test_the_most_central_face_or_a_placed_one_moves(
+    ask: Ask, animate: Animate, samples: Path, tmp_path: Path, store: ArtifactClient
+) -> None:
+    """The face on the left is the larger one."""
+    large, small = portrait(samples, 320), portrait(samples, 240)
+    pair = np.hstack([large, cv2.copyMakeBorder(small, 0, 80, 0, 240, cv2.BORDER_REPLICATE)]).astype(np.uint8)
+    around = find_faces(small)[0].box
+    placed = Box(x=320 + around.x + 12, y=around.y + 12, width=round(0.76 * around.width), height=around.height)
+    picture = write_picture(tmp_path / "pair.png", pair)
+
+    def moves(**faces: object) -> tuple[bool, bool]:
+        result = animate(ask(picture), faces=FaceOptions(**faces))  # type: ignore[arg-type]
+        motion = np.std([frame.astype(float) for frame in decoded(store.fetch(result.aligned_video))], axis=0)
+        left, right = motion[:, :320].max(), motion[:, 320:].max()
+        return bool(left > 20), bool(right > 20)
+
+    assert moves() == (True, False)
+    assert moves(choose="central") == (False, True)
+    assert moves(detector="box", box=placed) == (False, True)

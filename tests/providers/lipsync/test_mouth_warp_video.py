@@ -7,11 +7,14 @@ import cv2
 import numpy as np
 import pytest
 
+from contracts.artifacts import Box
 from contracts.base import Fidelity
 from contracts.context import ArtifactClient
 from contracts.errors import ProviderRejected
+from contracts.faces import FaceOptions
 from contracts.lipsync import LipSyncRequest, LipSyncResult
 from contracts.script import MouthCurve
+from providers._media.faces import find_faces
 from tests.providers.lipsync.makers import (
     MOUTH_IN_PORTRAIT,
     decoded,
@@ -24,7 +27,7 @@ from tests.providers.lipsync.makers import (
 )
 
 Ask = Callable[..., LipSyncRequest]
-Animate = Callable[[LipSyncRequest], LipSyncResult]
+Animate = Callable[..., LipSyncResult]
 SIDE_PX = 384
 MOVED_AS_TOLD = 0.8
 
@@ -161,3 +164,16 @@ def test_a_cut_starts_anew(ask: Ask, animate: Animate, samples: Path, tmp_path: 
     for first, last in ((0, 20), (26, 40)):
         motion = np.std([frame.astype(float) for frame in frames[first:last]], axis=0)
         assert motion.max() > 15
+
+
+def test_a_face_can_be_placed(ask: Ask, animate: Animate, samples: Path, tmp_path: Path) -> None:
+    picture = portrait(samples, 320)
+    request = ask(write_film(tmp_path / "still.mp4", [picture] * 40))
+    face = find_faces(picture)[0].box
+    there = Box(x=face.x + 14, y=face.y + 14, width=round(0.76 * face.width), height=face.height)
+    result = animate(request, faces=FaceOptions(detector="box", box=there))
+    assert result.fidelity is Fidelity.REAL
+    assert result.metrics.animated_frame_count == 40
+    wall = there.model_copy(update={"x": 0, "y": 0})
+    result = animate(request, faces=FaceOptions(detector="box", box=wall))
+    assert result.fidelity is Fidelity.PASSTHROUGH, "there is no mouth on the wall"
