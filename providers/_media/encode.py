@@ -66,7 +66,7 @@ class VideoWriter:
         self._encode(self._converted(bgr))
 
     def write_planar(self, picture: Planar) -> None:
-        """Append one frame that needs no conversion; the writer's size in even pixels.
+        """Append one frame that needs no conversion; the writer's size in even pixels. It is kept: leave it alone.
 
         Raises:
             ProviderFailed: another size or type than announced, or the encoder refuses.
@@ -74,7 +74,7 @@ class VideoWriter:
         shape = (self._stream.height * 3 // 2, self._stream.width)
         if picture.shape != shape or picture.dtype != np.uint8:
             raise ProviderFailed(f"expected a uint8 planar frame of shape {shape}, got {picture.dtype} {picture.shape}")
-        frame = VideoFrame.from_ndarray(picture, format="yuv420p")
+        frame = _frame_of(np.ascontiguousarray(picture))
         frame.colorspace = frame.color_primaries = frame.color_trc = _BT709
         frame.color_range = ColorRange.MPEG
         self._encode(frame)
@@ -141,6 +141,13 @@ class VideoWriter:
         with contextlib.suppress(av.error.FFmpegError, OSError):
             self._container.close()
         self._partial.unlink(missing_ok=True)
+
+
+def _frame_of(picture: Planar) -> VideoFrame:
+    """Without a copy where PyAV gets the height right: of a buffer it takes it as a multiple of four."""
+    if picture.shape[0] % 6 == 0:
+        return VideoFrame.from_numpy_buffer(picture, format="yuv420p")
+    return VideoFrame.from_ndarray(picture, format="yuv420p")
 
 
 def exact_rate(fps: float) -> Fraction:

@@ -20,14 +20,18 @@ class BeforeWriter(VideoWriter):
         width, height = before_size(width, height)
         quick = profile.model_copy(update={"preset": "ultrafast", "crf": 20})
         super().__init__(path, width=width, height=height, fps=fps, profile=quick)
-        self._small = np.empty((height * 3 // 2, width), np.uint8)
+        self._small_shape = (height * 3 // 2, width)
 
     def write_planar(self, picture: Planar) -> None:
-        if picture.shape != self._small.shape:
-            for plane, small in zip(planes(picture), planes(self._small), strict=True):
-                small[:] = cv2.resize(plane, small.shape[1::-1], interpolation=cv2.INTER_AREA)
-            picture = self._small
+        if picture.shape != self._small_shape:
+            picture = self._smaller(picture)
         super().write_planar(picture)
+
+    def _smaller(self, picture: Planar) -> Planar:
+        found = np.empty(self._small_shape, np.uint8)
+        for plane, small in zip(planes(picture), planes(found), strict=True):
+            small[:] = cv2.resize(plane, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+        return found
 
 
 def before_size(width: int, height: int) -> tuple[int, int]:

@@ -130,7 +130,8 @@ def _matching(content: object, generator: Generator, path: Path) -> State:
         if not torch.isfinite(tensor.sum()) and not torch.isfinite(tensor).all():  # the sum alone is quick
             raise ProviderUnavailable(f"expected finite weights in {path}, got {key} with values that are not")
     return {
-        key: found[key].to(value.dtype) if key in found else torch.zeros(value.shape, dtype=value.dtype)
+        # A copy: one tensor of a safetensors file holds the whole file in memory.
+        key: found[key].to(value.dtype, copy=True) if key in found else torch.zeros(value.shape, dtype=value.dtype)
         for key, value in expected.items()
     }
 

@@ -8,7 +8,6 @@ import math
 import shutil
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Literal
@@ -84,7 +83,12 @@ class Engine:
         """float32 (n, 3, 96, 96), 0..1, of mel windows (n, 80, 16) and faces (n, 6, 96, 96)."""
         sound = np.ascontiguousarray(mel[:, None])
         with self._lock:
-            plan = self._plan = self._plan or self._chosen(sound, faces)
+            while self._plan is None:
+                try:
+                    self._plan = self._chosen(sound, faces)
+                except torch.OutOfMemoryError:
+                    self._halve()
+            plan = self._plan
             compute = self.weights.ready(plan)
         found: list[Floats] = []
         start = 0
@@ -100,12 +104,13 @@ class Engine:
 
     def _chosen(self, sound: Floats, faces: Floats) -> Plan:
         """The quickest plan whose precision is good enough."""
-        count = min(CHECKED_FRAMES, self._batch)
-        first = (sound[:count], faces[:count])
         for precision in self._precisions():
-            plans = tuple(plan for plan in self._plans(precision) if self._is_fit(plan, *first))
-            if plans:
-                return self._quickest(plans, *first)
+            plans = tuple(self._plans(precision))
+            known = self.weights.quickest.get(plans)
+            best = self._quickest(plans if known is None else (known,), sound, faces)
+            if best is not None:
+                self.weights.quickest[plans] = best
+                return best
         raise ProviderUnavailable(f"no engine can compute here: {' '.join(self._remarks)}")
 
     def _precisions(self) -> tuple[PrecisionName, ...]:
@@ -114,8 +119,8 @@ class Engine:
         return ("bfloat16", "float32") if _has_fast_bfloat16(self._device) else ("float32",)
 
     def _plans(self, precision: PrecisionName) -> list[Plan]:
-        """By the hardware, the likely quickest first."""
-        engines: tuple[EngineName, ...] = ("openvino", "torch")
+        """By the hardware, the likely quickest last."""
+        engines: tuple[EngineName, ...] = ("torch", "openvino")
         if self.choice.engine != "auto":
             engines = (self.choice.engine,)
         elif self._device == "cuda" or find_spec("openvino") is None:
@@ -123,20 +128,36 @@ class Engine:
         plans = [Plan(engine, self._device, precision, self._batch, self.workers) for engine in engines]
         least = self.choice.compile_from_frames
         if "torch" in engines and least is not None and self.frame_count >= least and _has_compiler():
-            plans.insert(0, Plan("torch", self._device, precision, self._batch, self.workers, compiled=True))
+            plans.append(Plan("torch", self._device, precision, self._batch, self.workers, compiled=True))
         return plans
+
+    def _quickest(self, plans: tuple[Plan, ...], sound: Floats, faces: Floats) -> Plan | None:
+        """Of those that are fit. One is held at a time, so that trying them takes no more memory than the best."""
+        seconds: dict[Plan, float] = {}
+        held: Plan | None = None
+        for plan in plans:
+            if held is not None:
+                self.weights.drop(held)
+            held = plan
+            if self._is_fit(plan, sound, faces):
+                seconds[plan] = self._seconds(plan, sound, faces) if len(plans) > 1 else 0.0
+        best = min(seconds, key=lambda plan: seconds[plan], default=None)
+        if held is not None and held != best:
+            self.weights.drop(held)
+        return best
 
     def _is_fit(self, plan: Plan, sound: Floats, faces: Floats) -> bool:
         """Whether the plan runs here, and as exactly as needed."""
         if plan == Plan("torch", self._device, "float32", self._batch, self.workers):
             return True
+        count = min(CHECKED_FRAMES, self._batch)
+        sound, faces = sound[:count], faces[:count]
         try:
             found = self.weights.ready(plan)(sound, faces)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
             self._remarks.append(f"{plan} cannot be used here: {' '.join(str(error).split())[:300]}.")
-            self.weights.drop(plan)
             return False
         if plan.precision == "float32":
             return True
@@ -146,49 +167,41 @@ class Engine:
                 f"bfloat16 was not used with {plan.engine}: it is {distance:.0f} dB from float32 here, "
                 f"less than {LEAST_PSNR_DB:.0f}."
             )
-            self.weights.drop(plan)
             return False
         return True
 
-    def _quickest(self, plans: tuple[Plan, ...], sound: Floats, faces: Floats) -> Plan:
-        """Of several, by a few frames each; measured once while the weights stay."""
-        if len(plans) > 1 and plans not in self.weights.quickest:
-            # On a CPU the time that was worked: what else the machine does shall not choose.
-            clock = time.process_time if self._device == "cpu" else time.perf_counter
-            seconds = {plan: _seconds(self.weights.ready(plan), sound, faces, clock) for plan in plans}
-            self.weights.quickest[plans] = min(plans, key=lambda plan: seconds[plan])
-        best = self.weights.quickest.get(plans) or next(iter(plans))
-        for plan in plans:
-            if plan != best:
-                self.weights.drop(plan)
-        return best
+    def _seconds(self, plan: Plan, sound: Floats, faces: Floats) -> float:
+        """For a full batch, the second time: the first one prepares."""
+        compute = self.weights.ready(plan)
+        rows = np.arange(self._batch) % len(sound)
+        # On a CPU the time that was worked: what else the machine does shall not choose.
+        clock = time.process_time if self._device == "cpu" else time.perf_counter
+        compute(sound[rows], faces[rows])
+        began = clock()
+        compute(sound[rows], faces[rows])
+        return clock() - began
 
     def _halved(self, plan: Plan) -> Compute:
         """The engine for half the batch; a compiled one is for its own batch only, so it is left."""
+        self._halve()
+        if plan.compiled:
+            self.weights.drop(plan)
+            plan = self._plan = replace(plan, batch_size=self._batch, compiled=False)
+        return self.weights.ready(plan)
+
+    def _halve(self) -> None:
         if self._batch == 1:
             raise MemoryError("one frame does not fit into the memory of the device")
         self._batch //= 2
         self._remarks.append(f"Memory ran out, so the batch was halved to {self._batch}.")
-        if plan.compiled:
-            self.weights.drop(plan)
-            plan = self._plan = replace(plan, batch_size=self._batch, compiled=False)
         if self._device == "cuda":
             torch.cuda.empty_cache()
-        return self.weights.ready(plan)
 
 
 def psnr_db(found: Floats, expected: Floats) -> float:
     """Of values 0..1; 99 when they are as good as equal."""
     error = float(np.mean(np.square(found.astype(np.float64) - expected)))
     return min(99.0, -10 * math.log10(error)) if error > 0 else 99.0
-
-
-def _seconds(compute: Compute, sound: Floats, faces: Floats, clock: Callable[[], float]) -> float:
-    """The second time; the first one prepares."""
-    compute(sound, faces)
-    began = clock()
-    compute(sound, faces)
-    return clock() - began
 
 
 def _has_compiler() -> bool:

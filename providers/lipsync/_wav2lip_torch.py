@@ -1,38 +1,54 @@
 """The generator by torch, on a CPU or a CUDA device: only device, data type and batch differ."""
 
 import copy
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from providers.lipsync._wav2lip_network import Generator
+from providers.lipsync._wav2lip_packed import PackedGenerator, can_pack
 
 Floats = npt.NDArray[np.float32]
+Call = Callable[[Tensor, Tensor], Tensor]
 
 
 class TorchGenerator:
     """Several threads may call it at once; each computes with ``threads`` cores."""
 
     def __init__(
-        self, generator: Generator, place: torch.device, dtype: torch.dtype, threads: int, compiled_batch: int | None
+        self,
+        generator: Generator,
+        place: torch.device,
+        dtype: torch.dtype,
+        threads: int,
+        batch_size: int,
+        *,
+        is_compiled: bool = False,
     ) -> None:
         """
         Args:
-            generator: folded, float32, on the CPU; its values are not changed, its memory may be laid out anew.
-            compiled_batch: compile for batches of this size, once, at the first call; None: no compiling.
+            generator: folded, float32, on the CPU; its values are not changed.
+            batch_size: how many frames mostly come at once.
+            is_compiled: compile for batches of just this size, once, at the first call.
         """
         self._place, self._dtype, self._threads = place, dtype, threads
-        is_as_wanted = place.type == "cpu" and dtype == torch.float32
-        own = generator if is_as_wanted else copy.deepcopy(generator).to(place, dtype)
-        self._generator = cast(Generator, cast(Any, own).to(memory_format=torch.channels_last))
-        self._batch = compiled_batch
-        self._call = self._generator
-        if compiled_batch is not None:
-            self._call = torch.compile(
-                self._generator, dynamic=False, options={"freezing": True} if place.type == "cpu" else {}
-            )
+        self._batch = batch_size if is_compiled else None
+        self._call = self._callable(generator, batch_size, is_compiled)
+
+    def _callable(self, generator: Generator, batch_size: int, is_compiled: bool) -> Call:
+        on_cpu = self._place.type == "cpu"
+        if on_cpu and not is_compiled and can_pack(self._dtype):
+            return PackedGenerator(generator, self._dtype, batch_size)
+        is_as_wanted = on_cpu and self._dtype == torch.float32
+        own = generator if is_as_wanted else copy.deepcopy(generator).to(self._place, self._dtype)
+        own = cast(Generator, cast(Any, own).to(memory_format=torch.channels_last))
+        if not is_compiled:
+            return own
+        return cast(Call, torch.compile(own, dynamic=False, options={"freezing": True} if on_cpu else {}))
 
     def __call__(self, mel: Floats, face: Floats) -> Floats:
         """float32 (n, 3, 96, 96) of mel (n, 1, 80, 16) and faces (n, 6, 96, 96)."""
@@ -42,10 +58,12 @@ class TorchGenerator:
         if self._batch is not None:
             mel, face = filled(mel, self._batch), filled(face, self._batch)
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
-            sound = torch.from_numpy(mel).to(self._place, self._dtype)  # (n, 1, 80, 16)
-            # (n, 6, 96, 96)
-            pictures = torch.from_numpy(face).to(self._place, self._dtype, memory_format=torch.channels_last)
-            return self._call(sound, pictures)[:count].float().cpu().contiguous().numpy()  # (n, 3, 96, 96)
+            # (n, 1, 80, 16) and (n, 6, 96, 96)
+            inputs = (
+                torch.from_numpy(rows).to(self._place, self._dtype, memory_format=torch.channels_last)
+                for rows in (mel, face)
+            )
+            return self._call(*inputs)[:count].float().cpu().contiguous().numpy()  # (n, 3, 96, 96)
 
 
 def filled(rows: Floats, count: int) -> Floats:

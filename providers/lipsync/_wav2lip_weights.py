@@ -71,8 +71,8 @@ class Weights:
 
             return OpenVinoGenerator(self.generator, plan.precision, plan.batch_size, plan.workers, threads)
         dtype = torch.float32 if plan.precision == "float32" else torch.bfloat16
-        compiled_batch = plan.batch_size if plan.compiled else None
-        return TorchGenerator(self.generator, torch.device(plan.device), dtype, threads, compiled_batch)
+        place = torch.device(plan.device)
+        return TorchGenerator(self.generator, place, dtype, threads, plan.batch_size, is_compiled=plan.compiled)
 
 
 def warm_weights(model: ModelFile) -> Weights:

@@ -12,6 +12,7 @@ from contracts.errors import ProviderUnavailable
 from providers.lipsync import _wav2lip_engine as engines
 from providers.lipsync._wav2lip_engine import Engine, EngineChoice, psnr_db
 from providers.lipsync._wav2lip_network import Generator
+from providers.lipsync._wav2lip_packed import PackedGenerator, can_pack
 from providers.lipsync._wav2lip_weights import Plan, Weights, weights_of
 from tests.providers.lipsync.golden_wav2lip import golden_generator, golden_weights
 from tests.providers.lipsync.test_wav2lip_network import AS_THE_ORIGINAL, Floats, network_input
@@ -39,6 +40,12 @@ def network(kind: type[Generator] = Generator, gain: float = 1.0) -> Weights:
     return weights_of(generator.eval())
 
 
+@pytest.fixture
+def modules_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, or a CPU without oneDNN: torch computes with the network's own modules."""
+    monkeypatch.setattr("providers.lipsync._wav2lip_torch.can_pack", lambda dtype: False)
+
+
 def golden_input(copies: int = 1) -> tuple[Floats, Floats]:
     golden = golden_generator()
     faces = np.stack([network_input(frame) for frame in golden["frames_bgr_u8"]])
@@ -58,6 +65,27 @@ def test_any_batch_size_gives_the_originals_faces(engine: Any, batch: int | None
     assert np.abs(found - golden_generator()["output"]).max() < AS_THE_ORIGINAL
 
 
+@pytest.mark.usefixtures("modules_only")
+def test_plain_modules_give_the_originals_faces() -> None:
+    found = Engine(network(), EngineChoice("torch", device="cpu", precision="float32")).faces(*golden_input())
+    assert np.abs(found - golden_generator()["output"]).max() < AS_THE_ORIGINAL
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_weights_laid_out_anew_compute_what_the_modules_do(dtype: torch.dtype) -> None:
+    """In lower precision on weights that bear it, so that only rounding differs."""
+    if not can_pack(dtype):
+        pytest.skip("torch has no oneDNN kernels for it here")
+    generator = network(gain=CALM).generator
+    mel, faces = golden_input()
+    inputs = [torch.from_numpy(rows).to(dtype) for rows in (mel[:, None], faces)]
+    with torch.inference_mode():
+        expected = generator.to(dtype)(*inputs).float()
+        packed = PackedGenerator(generator.float(), dtype, 8)
+        found = packed(*(rows.to(memory_format=torch.channels_last) for rows in inputs)).float()
+    assert psnr_db(found.numpy(), expected.numpy()) > (90 if dtype == torch.float32 else 45)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_several_threads_may_compute_at_once(engine: Any) -> None:
     used = Engine(network(), EngineChoice(engine, device="cpu", precision="float32", batch_size=4))
@@ -75,27 +103,51 @@ def test_a_compiled_network_gives_the_originals_faces() -> None:
     for engine in (short, long):
         assert np.abs(engine.faces(*golden_input()) - golden_generator()["output"]).max() < AS_THE_ORIGINAL
     tried = next(iter(long.weights.quickest))
-    assert [plan.compiled for plan in tried] == [True, False]
+    assert [plan.compiled for plan in tried] == [False, True]
     assert short.weights.quickest == {}
 
 
-def test_of_two_engines_the_quicker_one_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[float] = []
+@pytest.mark.parametrize("quicker", ENGINES)
+def test_of_two_engines_the_quicker_one_is_used(monkeypatch: pytest.MonkeyPatch, quicker: str) -> None:
+    asked: list[str] = []
 
-    def seconds(*_: object) -> float:
-        asked.append(2.0 - len(asked))  # the second one is the quicker
-        return asked[-1]
+    def seconds(engine: Engine, plan: Plan, *_: object) -> float:
+        asked.append(plan.engine)
+        return float(plan.engine != quicker)
 
-    monkeypatch.setattr(engines, "_seconds", seconds)
+    monkeypatch.setattr(Engine, "_seconds", seconds)
     weights = network()
     for _ in range(2):
         engine = Engine(weights, EngineChoice(device="cpu", precision="float32"))
         engine.faces(*golden_input())
-        assert engine.notes == ("Computed with torch on cpu in float32.",)
-    assert len(asked) == 2, "it is measured once while the weights stay"
+        assert engine.notes == (f"Computed with {quicker} on cpu in float32.",)
+    assert asked == ["torch", "openvino"], "it is measured once while the weights stay"
+
+
+def test_while_engines_are_tried_one_is_held_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, dropped = Weights._make, Weights.drop
+    held: set[Plan] = set()
+    most: list[int] = []
+
+    def make(weights: Weights, plan: Plan) -> Any:
+        held.add(plan)
+        most.append(len(held))
+        return made(weights, plan)
+
+    def drop(weights: Weights, plan: Plan) -> None:
+        held.discard(plan)
+        dropped(weights, plan)
+
+    monkeypatch.setattr(Weights, "_make", make)
+    monkeypatch.setattr(Weights, "drop", drop)
+    monkeypatch.setattr(engines, "_has_fast_bfloat16", lambda device: True)
+    Engine(network(), EngineChoice(device="cpu")).faces(*golden_input())
+    assert len(most) >= 4, "two engines in two precisions"
+    assert set(most) == {1}
 
 
 @pytest.mark.requirement("S46")
+@pytest.mark.usefixtures("modules_only")
 def test_memory_that_runs_out_halves_the_batch_and_is_told() -> None:
     cramped = network(Cramped)
     cramped.generator.asked = []  # type: ignore[assignment]
@@ -129,6 +181,17 @@ def test_an_engine_that_does_not_run_here_is_told_and_another_one_used(monkeypat
         Engine(network(), EngineChoice("openvino", device="cpu")).faces(*golden_input())
 
 
+@pytest.mark.usefixtures("modules_only")
+def test_memory_that_runs_out_while_the_precision_is_checked_halves_the_batch_too() -> None:
+    cramped = network(Cramped, gain=CALM)
+    cramped.generator.asked, cramped.generator.most = [], 2  # type: ignore[assignment]
+    engine = Engine(cramped, EngineChoice("torch", device="cpu", precision="bfloat16", batch_size=8))
+    assert len(engine.faces(*golden_input())) == 4
+    assert engine.frames_at_once == 2
+    assert engine.notes[-1] == "Memory ran out, so the batch was halved to 2."
+
+
+@pytest.mark.usefixtures("modules_only")
 def test_memory_for_not_even_one_frame_is_an_error() -> None:
     cramped = network(Cramped)
     cramped.generator.asked, cramped.generator.most = [], 0  # type: ignore[assignment]

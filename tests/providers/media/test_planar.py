@@ -83,3 +83,17 @@ def test_an_odd_size_gets_one_more_pixel() -> None:
     found = planar(picture)
     assert found.shape == (78, 62)
     assert psnr_db(region(found, Box(x=0, y=0, width=61, height=51)), picture) > 30
+
+
+@pytest.mark.parametrize("height", [90, 92])
+def test_a_planar_picture_of_any_even_height_is_written_whole(tmp_path: Path, height: int) -> None:
+    bgr = np.asarray(
+        cv2.resize(np.random.default_rng(3).integers(0, 255, (6, 6, 3), np.uint8), (130, height)), np.uint8
+    )
+    path = tmp_path / "x.mp4"
+    with VideoWriter(path, width=130, height=height, fps=25, profile=DeliveryProfile(crf=4)) as writer:
+        for _ in range(3):
+            writer.write_planar(planar(bgr))
+    frames = [frame.bgr for frame in read_frames(path)]
+    assert [frame.shape for frame in frames] == [bgr.shape] * 3
+    assert np.abs(frames[1].astype(int) - bgr).mean() < 3
