@@ -11,6 +11,7 @@ QUESTIONS = {
     "provider_process": "One attempt of a provider without work of its own",
     "sensor_tick": "A tick of the inbox sensor that starts nothing",
     "store": "Putting and verifying against SHA-256 alone",
+    "lipsync_wav2lip": "Wav2Lip against the plain way to run it",
 }
 HEAD = """# Performance
 
@@ -29,18 +30,18 @@ def write() -> None:
 
 
 def _section(question: str, name: str, found: dict[str, Any]) -> str:
-    columns = list(dict.fromkeys(key for row in found["rows"] for key in row))
-    lines = [
-        f"## {question}",
-        "",
-        _line([column.replace("_", " ") for column in columns]),
-        _line(["---"] * len(columns)),
-    ]
-    lines += [_line([str(row.get(column, "")) for column in columns]) for row in found["rows"]]
-    told = f"`python -m benchmarks.{name}`, {found['took_seconds']} s; {found['machine']}, load average"
-    return "\n".join(
-        [*lines, "", f"{told} {found['load_average_5min']}, commit {found['commit']}, {found['date']}.", ""]
-    )
+    lines = [f"## {question}", ""]
+    for title, rows in (found.get("tables") or {"": found["rows"]}).items():
+        lines += [*([f"**{title}**", ""] if title else []), *_table(rows), ""]
+    command = found.get("command", f"python -m benchmarks.{name}")
+    told = f"`{command}`, {found['took_seconds']} s; {found['machine']}, load average"
+    return "\n".join([*lines, f"{told} {found['load_average_5min']}, commit {found['commit']}, {found['date']}.", ""])
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    head = [_line([column.replace("_", " ") for column in columns]), _line(["---"] * len(columns))]
+    return [*head, *(_line([str(row.get(column, "")) for column in columns]) for row in rows)]
 
 
 def _line(cells: list[str]) -> str:

@@ -24,11 +24,19 @@ def keep(name: str, rows: list[dict[str, Any]], started: float) -> None:
     Args:
         started: when the benchmark began, of the monotonic clock.
     """
-    found = {"rows": rows, "took_seconds": round(time.monotonic() - started), **circumstances()}
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    _write(name, {"rows": rows, "took_seconds": round(time.monotonic() - started)})
     for row in rows:
         print("  " + "  ".join(f"{key}={value}" for key, value in row.items()))
+
+
+def keep_tables(name: str, tables: dict[str, list[dict[str, Any]]], started: float, *, command: str) -> None:
+    """Write ``results/<name>.json`` with several tables by their titles; ``command`` measures them again."""
+    _write(name, {"tables": tables, "command": command, "took_seconds": round(time.monotonic() - started)})
+
+
+def _write(name: str, found: dict[str, Any]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(found | circumstances(), indent=1) + "\n")
 
 
 def circumstances() -> dict[str, Any]:
@@ -36,12 +44,12 @@ def circumstances() -> dict[str, Any]:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=PROJECT, capture_output=True, text=True, check=False
     ).stdout.strip()
-    cpu = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.machine(),
-    )
+    facts = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.split(":")[1].strip() for line in facts if "model name" in line), platform.machine())
+    flags = next((line.split() for line in facts if line.startswith("flags")), [])
+    units = "".join(f", {name}" for name in ("avx512_bf16", "amx_bf16") if name in flags)
     return {
-        "machine": f"{cpu}, {os.cpu_count()} cores",
+        "machine": f"{cpu}, {os.cpu_count()} cores{units}",
         "load_average_5min": round(os.getloadavg()[1], 1),
         "commit": commit,
         "date": datetime.now(UTC).date().isoformat(),

@@ -16,7 +16,7 @@ TURNS = 20
 SECONDS = 60
 
 
-def measure(folder: Path, inputs: tuple[Any, Any], run_clip: Any) -> dict[str, Any]:
+def measure(folder: Path, inputs: tuple[Any, Any], run_clip: Any) -> list[dict[str, Any]]:
     """Of the first CUDA device. ``run_clip(video, voice, profile, options)`` runs the provider."""
     import torch
 
@@ -26,18 +26,24 @@ def measure(folder: Path, inputs: tuple[Any, Any], run_clip: Any) -> dict[str, A
     weights = warm_weights(ModelFile(folder / "weights", None, "golden"))
     batch = _batch_size("cuda")
     mel, faces = (np.concatenate([rows] * (batch // len(rows) + 1))[:batch] for rows in inputs)
-    found: dict[str, Any] = {"device": torch.cuda.get_device_name(), "batch": batch}
+    found: list[dict[str, Any]] = []
     for precision, is_compiled in (("float32", False), ("bfloat16", False), ("bfloat16", True)):
         plan = Plan("torch", "cuda", precision, batch, 1, is_compiled)  # type: ignore[arg-type]
         compute = weights.ready(plan)
         seconds = _by_events(lambda compute=compute: compute(mel, faces)) / batch
         floor = GFLOP_PER_FRAME / _peak_gflops(precision)
-        found[str(plan)] = {"frames_per_second": round(1 / seconds), "share_of_floor": round(floor / seconds, 3)}
+        found.append(
+            {
+                "way": f"{plan}, batches of {batch}, {torch.cuda.get_device_name()}",
+                "frames_per_second": round(1 / seconds),
+                "share_of_floor": f"{floor / seconds:.1%}",
+            }
+        )
         weights.drop(plan)
-    return found | {"clip": _clip(folder, found, run_clip)}
+    return [*found, *_clip(folder, max(way["frames_per_second"] for way in found), run_clip)]
 
 
-def _clip(folder: Path, network: dict[str, Any], run_clip: Any) -> dict[str, Any]:
+def _clip(folder: Path, network: int, run_clip: Any) -> list[dict[str, Any]]:
     """The provider over a minute, and each stage's rate alone: the slowest is the bottleneck."""
     from providers._media.encode import VideoWriter
     from providers._media.frames import read_planar_frames
@@ -54,10 +60,10 @@ def _clip(folder: Path, network: dict[str, Any], run_clip: Any) -> dict[str, Any
     with VideoWriter(folder / "gpu.mp4", width=1280, height=720, fps=25, profile=profile) as writer:
         for picture in pictures:
             writer.write_planar(picture)
-    stages["encoding"] = 500 / (time.perf_counter() - began)
-    stages["network"] = max(way["frames_per_second"] for way in network.values() if isinstance(way, dict))
+    stages |= {"encoding": 500 / (time.perf_counter() - began), "the network": float(network)}
+    alone = [{"way": f"{name} alone", "frames_per_second": round(stage)} for name, stage in stages.items()]
     slowest = min(stages, key=lambda name: stages[name])
-    return {"frames_per_second": round(rate), "bottleneck": slowest, "alone": {k: round(v) for k, v in stages.items()}}
+    return [*alone, {"way": f"a minute of 720p25; its bottleneck is {slowest}", "frames_per_second": round(rate)}]
 
 
 def _by_events(call: Any) -> float:
