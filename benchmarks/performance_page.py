@@ -9,13 +9,14 @@ QUESTIONS = {
     "pipeline": "A whole production against the length of the voice",
     "loading": "Loading the definitions against importing Dagster",
     "provider_process": "One attempt of a provider without work of its own",
+    "plan": "What the platform itself costs, and what running again costs",
     "sensor_tick": "A tick of the inbox sensor that starts nothing",
     "store": "Putting and verifying against SHA-256 alone",
     "lipsync_wav2lip": "Wav2Lip against the plain way to run it",
 }
 HEAD = """# Performance
 
-Made by `make bench` from `benchmarks/results/`: it measures all of this again, on your machine, in about 25 minutes,
+Made by `make bench` from `benchmarks/results/`: it measures all of this again, on your machine, in about 28 minutes,
 and writes this page. Quiet the machine first: the load average stands with each table.
 """
 
