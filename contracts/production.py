@@ -32,8 +32,38 @@ class DeliveryProfile(Model):
     limits: dict[str, CheckLimits] = Field(default_factory=dict, description="Limits of the checks, by check id.")
 
 
-ProductionPart = Literal["identity", "delivery", "limits"]
-"""What a provider may see of its production: which one it is, how it is delivered, how it is judged."""
+class Regeneration(Model):
+    """One more run from a node, because a policy asked for it."""
+
+    node: str
+    provider: str = Field(description="Makes the node from now on, in this production.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Changed over the tool registry's.")
+    rule: str = Field(default="", description="Of the policy, by name.")
+
+
+class Ruling(Model):
+    """A person's word on what was reviewed."""
+
+    verdict: Literal["approve", "reject"]
+    of: str = Field(description="SHA-256 of the video that it is about, 64 hex digits; of another one it says nothing.")
+    by: str
+    note: str = ""
+    at: str = Field(description="RFC 3339 time, UTC.")
+
+
+class Decisions(Model):
+    """What was decided of a production so far: shown to a policy, and followed by the runs after it."""
+
+    upload: str = Field(default="", description="Data version of the upload that they are about.")
+    providers: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="Node id -> providers of its list that can run here, in order."
+    )
+    regenerations: tuple[Regeneration, ...] = Field(default=(), description="Oldest first.")
+    ruling: Ruling | None = None
+
+
+ProductionPart = Literal["identity", "delivery", "limits", "decisions"]
+"""What a provider may see of its production: which one it is, how it is delivered and judged, what was decided."""
 
 
 class ProductionSpec(Model):
@@ -43,23 +73,27 @@ class ProductionSpec(Model):
     workspace: str = "main"
     upload_digest: str = Field(default="", description="SHA-256 identity of audio and face, 64 hex digits.")
     profile: DeliveryProfile = DeliveryProfile()
+    decisions: Decisions = Decisions()
 
     def part(self, name: ProductionPart) -> dict[str, Any]:
         """One part as JSON values."""
         match name:
             case "identity":
-                return self.model_dump(mode="json", exclude={"profile"})
+                return self.model_dump(mode="json", exclude={"profile", "decisions"})
             case "delivery":
                 return self.profile.model_dump(mode="json", exclude={"limits"})
             case "limits":
                 return self.profile.model_dump(mode="json", include={"limits"})
+            case "decisions":
+                return self.decisions.model_dump(mode="json")
 
     def seen(self, parts: Collection[ProductionPart]) -> Self:
         """A copy with these parts only; the others are as if nobody had set them."""
         identity = self.part("identity") if "identity" in parts else {}
         delivery = self.part("delivery") if "delivery" in parts else {}
         limits = self.part("limits") if "limits" in parts else {}
-        return type(self).model_validate({**identity, "profile": {**delivery, **limits}})
+        decisions = self.part("decisions") if "decisions" in parts else {}
+        return type(self).model_validate({**identity, "profile": {**delivery, **limits}, "decisions": decisions})
 
 
 class TaskRequest(Contract):

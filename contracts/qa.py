@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from contracts.artifacts import ArtifactRef, Span
 from contracts.base import Fidelity, Model
-from contracts.production import CheckLimits, Metrics, TaskRequest, TaskResult
+from contracts.production import CheckLimits, Metrics, Regeneration, Ruling, TaskRequest, TaskResult
 from contracts.script import ScriptResult
 
 
@@ -32,19 +32,27 @@ class QACheck(Model):
     message: str = Field(default="", description="One sentence: what was measured, what was expected.")
 
 
-class QAReviewRequest(TaskRequest):
-    video: ArtifactRef
-    audio_track: ArtifactRef
-    script: ScriptResult | None = None
-    mouth_curve: ArtifactRef | None = Field(default=None, description="MouthCurve that lip-sync intended.")
-
-
 class QAMetrics(Metrics):
     mouth_correlation: float | None = None
     lag_ms: float | None = Field(default=None, description="Positive: the mouth is late.")
     loudness_lufs: float | None = None
     true_peak_dbtp: float | None = None
     duration_seconds: float = 0.0
+
+
+Action = Literal["approve", "regenerate", "escalate", "reject"]
+"""What becomes of a production: done, another run of a part of it, a person decides, given up."""
+
+
+class Decision(Model):
+    """What a policy decided, and all that it and people had decided before."""
+
+    action: Action
+    rule: str = Field(description="Name of the rule; `ruling` for a person's word; empty where no rule fits.")
+    reason: str
+    upload: str = Field(default="", description="Data version of the upload that it is about.")
+    regenerations: tuple[Regeneration, ...] = Field(default=(), description="Oldest first; the one asked for is last.")
+    ruling: Ruling | None = Field(default=None, description="The newest that it had heard.")
 
 
 class QAReviewResult(TaskResult):
@@ -54,9 +62,20 @@ class QAReviewResult(TaskResult):
         default=None, description="MouthCurve as seen in the decoded picture."
     )
     metrics: QAMetrics = QAMetrics()
+    decision: Decision | None = Field(default=None, description="Of a policy; a review has none.")
 
     @model_validator(mode="after")
     def _nothing_unreal_is_approved(self) -> Self:
         if self.verdict is Verdict.APPROVE and self.fidelity in {Fidelity.PASSTHROUGH, Fidelity.STUB}:
             raise ValueError(f"a {self.fidelity} result is never approved; expected review, reject or not_reviewed")
         return self
+
+
+class QAReviewRequest(TaskRequest):
+    video: ArtifactRef
+    audio_track: ArtifactRef
+    script: ScriptResult | None = None
+    mouth_curve: ArtifactRef | None = Field(default=None, description="MouthCurve that lip-sync intended.")
+    review: QAReviewResult | None = Field(
+        default=None, description="An earlier review of the same video, for a policy that decides on it."
+    )

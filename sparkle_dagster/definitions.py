@@ -7,6 +7,7 @@ from sparkle_dagster.defs.assets import build_node_assets
 from sparkle_dagster.defs.executors import build_executor
 from sparkle_dagster.defs.io_manager import ArtifactIOManager
 from sparkle_dagster.defs.jobs import build_production_job
+from sparkle_dagster.defs.policy import build_policy_sensor
 from sparkle_dagster.defs.provider_resource import ProviderResource
 from sparkle_dagster.defs.reaper import build_reaper_sensor
 from sparkle_dagster.defs.report import build_report_asset
@@ -24,7 +25,13 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     return dg.Definitions(
         assets=[build_upload_asset(workspace), *build_node_assets(workspace), build_report_asset(workspace)],
         jobs=[build_production_job(), gc_job, build_shadow_job()],
-        sensors=[build_inbox_sensor(workspace), build_reaper_sensor(), build_alert_sensor(), build_shadow_sensor()],
+        sensors=[
+            build_inbox_sensor(workspace),
+            build_reaper_sensor(),
+            build_alert_sensor(),
+            build_shadow_sensor(),
+            build_policy_sensor(),
+        ],
         schedules=[build_gc_schedule(workspace, gc_job)],
         resources={
             "io_manager": ArtifactIOManager(),

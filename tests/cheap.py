@@ -96,7 +96,7 @@ class Broken(Mouth):
 
 
 class OtherMouth(Mouth):
-    """Redder, whatever the shade."""
+    """Makes other bytes."""
 
     def run(self, request):
         made = picture(self.context, 200, request.video_stub.digest)
@@ -121,7 +121,8 @@ class Judge(QAReviewTask):
         status = "pass" if least is None or red >= least else "fail"
         limits = CheckLimits(fail_below=least or 0.0)
         check = QACheck(id="redness", title="How red it is", status=status, value=red, limits=limits)
-        verdict = Verdict.REVIEW if least is None else Verdict.APPROVE if status == "pass" else Verdict.REJECT
+        is_open = least is None or request.input_fidelity != "real"
+        verdict = Verdict.REVIEW if is_open else Verdict.APPROVE if status == "pass" else Verdict.REJECT
         return QAReviewResult(verdict=verdict, checks=(check,), metrics=QAMetrics(duration_seconds=1.0))
 '''
 SELECTION = {"script": "Script", "lipsync": "Mouth", "video": "Film", "qa": "Judge", "media": "Look"}

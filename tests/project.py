@@ -16,6 +16,28 @@ import dagster as dg
 from sparkle_dagster.artifacts.local import LocalArtifactStore
 
 SOURCE = Path(__file__).parent.parent
+_TICK = """
+import json
+import sys
+import dagster as dg
+from sparkle_dagster.definitions import defs
+from sparkle_dagster.defs.home import prepare_home
+from sparkle_dagster.workspace import this_workspace
+instance, code = prepare_home(this_workspace()), defs.get_repository_def()
+context = dg.build_sensor_context(instance, cursor=sys.argv[2] or None, repository_def=code)
+with dg.partition_loading_context(dynamic_partitions_store=instance):
+    found = defs.resolve_sensor_def(sys.argv[1]).evaluate_tick(context)
+requests = [
+    {
+        "key": item.run_key,
+        "config": item.run_config,
+        "tags": dict(item.tags),
+        "assets": [key.path[-1] for key in item.asset_selection or ()],
+    }
+    for item in found.run_requests or ()
+]
+print(json.dumps({"requests": requests, "skipped": found.skip_message, "cursor": found.cursor}))
+"""
 
 
 @dataclass(frozen=True)
@@ -55,6 +77,21 @@ class Project:
         done = self.command(*arguments, "--json")
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
+
+    def tick(self, sensor: str, cursor: str = "") -> dict[str, Any]:
+        """What one look of a sensor asks for, as a daemon would have it: ``{requests, skipped, cursor}``."""
+        done = subprocess.run(
+            [sys.executable, "-c", _TICK, sensor, cursor],
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return answer
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Replace text in a configuration file; it must be there."""

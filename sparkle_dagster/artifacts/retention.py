@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from contracts.errors import ArtifactError
 from contracts.tool_registry import RetentionSettings
 
-NOT_RESULTS = frozenset({"hold"})
+NOT_RESULTS = frozenset({"hold", "ruling"})
 """First parts of keys that say something about a production and are nothing of it."""
 MAX_CLOCK_SKEW_SECONDS = 3600.0
 

@@ -6,6 +6,7 @@ import typer
 
 from contracts.errors import SparkleError
 from sparkle_dagster.cli import (
+    approvals,
     configure,
     demo,
     dev,
@@ -45,6 +46,8 @@ app.add_typer(plans.workflow_app, name="workflow")
 app.command("why")(lineage.why)
 app.command("replay")(lineage.replay)
 app.add_typer(lineage.definition_app, name="definition")
+app.command("approve")(approvals.approve)
+app.command("reject")(approvals.reject)
 app.command("cancel")(runs.cancel)
 app.command("status")(productions.status)
 app.command("show")(productions.show)

@@ -214,12 +214,16 @@ def chosen_switches(
 def _refreshed(workspace: "Workspace", planner: Any, production: str, json_output: bool) -> dict[str, Any]:
     """One production, to a fixed point: (production, the assets of each run, error)."""
     from sparkle_dagster.cli.launch import execute, terminal
+    from sparkle_dagster.execution.decisions import is_pending
 
     say = quiet if json_output else terminal().print
     runs: list[list[str]] = []
+    unasked = 0
+    """Passes that no policy asked for: its own are bounded by it."""
     try:
         while (found := planner.plan(production)).assets:
-            if len(runs) == MAX_PASSES:
+            unasked += not is_pending(workspace, production)
+            if unasked > MAX_PASSES:
                 raise ConfigError(f"{production} is out of date again after {MAX_PASSES} runs: something changes it")
             say(f"[bold]{production}[/]  {', '.join(found.assets)}")
             report = execute(workspace, production, found.assets, {}, say)

@@ -49,7 +49,7 @@ def status(
     else:
         console().print(_overview(summaries) if not production else _nodes_table(summaries[0]))
         for summary in summaries:
-            if command := _finishing_command(summary):
+            if command := _finishing_command(workspace, summary):
                 console().print(f"[dim]next[/]  {command}")
     if not production and not json_output:
         for name, why in left_alone(workspace.inbox).items():
@@ -185,12 +185,22 @@ def deliver(workspace: Any, production: str) -> list[str]:
     ]
 
 
-def _finishing_command(summary: Any) -> str:
-    """What makes the rest of a production of which a node failed; empty when none did."""
+def _finishing_command(workspace: Any, summary: Any) -> str:
+    """What makes the rest of a production of which a node failed, or of which a person decides; empty for others."""
+    from sparkle_dagster.execution.decisions import decision_of, is_pending, policy_node
+
     failed = next((node.node_id for node in summary.nodes if node.status == NodeStatus.FAILED), "")
     if failed == "upload" and not summary.run_ids:
         return f"{summary.production} was not admitted: give its files again, as sparkle run AUDIO or in the inbox"
-    return f"sparkle rerun {summary.production} --from {failed}" if failed else ""
+    if failed:
+        return f"sparkle rerun {summary.production} --from {failed}"
+    node = policy_node(workspace)
+    decision = decision_of(workspace, node, summary.production) if node else None
+    if is_pending(workspace, summary.production):
+        return f"sparkle refresh {summary.production}   (the daemon does it by itself)"
+    if decision is not None and decision.action == "escalate":
+        return f"sparkle approve {summary.production}   or   sparkle reject {summary.production}"
+    return ""
 
 
 def _overview(summaries: list[Any]) -> Table:

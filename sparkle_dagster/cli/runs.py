@@ -108,9 +108,20 @@ def start_or_find(
         run_config = upload_run_config(workspace, arrival.files)
         run_config["ops"] |= switches_config(workspace, changes or {}, assets)["ops"]
         report = execute_and_show(workspace, arrival.production_key, assets, run_config, json_output)
-        return arrival.production_key, report
+        return arrival.production_key, carried_on(workspace, arrival.production_key, json_output) or report
     finally:
         shutil.rmtree(drop, ignore_errors=True)
+
+
+def carried_on(workspace: Workspace, production: str, json_output: bool) -> "RunReport | None":
+    """The last of the runs that a policy asks for; None when it asks for none."""
+    from sparkle_dagster.execution.decisions import is_pending
+    from sparkle_dagster.execution.plan import Planner
+
+    report, planner = None, Planner(workspace)
+    while is_pending(workspace, production) and (assets := planner.plan(production).assets):
+        report = execute_and_show(workspace, production, list(assets), {}, json_output)
+    return report
 
 
 def rerun(

@@ -36,6 +36,7 @@ class NodeConfig(dg.Config):
 
     enabled: bool | None = Field(default=None, description="false: run the capability's no-op this time.")
     provider: str | None = Field(default=None, description="Use this provider alone this time, such as mouth_warp.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Its options that are changed this time.")
     force: bool = Field(default=False, description="true: make the result anew although the same one is stored.")
 
 
@@ -111,7 +112,12 @@ def _materialize(
                 logger=context.log,
                 queue_ms=queue_ms(context, workspace, node),
             )
-            switches = NodeSwitches(enabled=config.enabled, provider=config.provider, force=config.force)
+            switches = NodeSwitches(
+                enabled=config.enabled,
+                provider=config.provider,
+                options=config.options or None,
+                force=config.force,
+            )
             outcome = run_node(node, upload, inputs, registry, node_context, switches)
         except SparkleError as error:
             raise failure_of(node.id, error) from error

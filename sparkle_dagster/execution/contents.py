@@ -71,6 +71,11 @@ def _named(node: Node, name: str) -> str:
     if name in node.spec.inputs:
         return node.spec.inputs[name]
     if name.startswith(_PRODUCTION):
-        words = {"identity": "the production", "delivery": "the delivery profile", "limits": "the limits of the checks"}
+        words = {
+            "identity": "the production",
+            "delivery": "the delivery profile",
+            "limits": "the limits of the checks",
+            "decisions": "what was decided of it",
+        }
         return words[name.removeprefix(_PRODUCTION)]
     return "the fidelity of its inputs" if name == INPUT_FIDELITY else f"params.{name}"

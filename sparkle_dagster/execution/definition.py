@@ -58,7 +58,7 @@ def define(workflow: Workflow, registry: ProviderRegistry) -> Definition:
                 name: settings.capabilities[name].model_dump(mode="json", exclude={"shadow"})
                 for name in capabilities
             },
-            "providers": {name: _providers(registry, name) for name in capabilities},
+            "providers": {name: _providers(registry, name, workflow) for name in capabilities},
             "models": {
                 name: {"sha256": model.sha256, "licence": model.licence} for name, model in settings.models.items()
             },
@@ -104,8 +104,11 @@ def _shown(value: Any) -> str:
     return "nothing" if value is None else repr(value)
 
 
-def _providers(registry: ProviderRegistry, capability: str) -> dict[str, Any]:
-    names = registry.config.registry.capabilities[capability].providers
+def _providers(registry: ProviderRegistry, capability: str, workflow: Workflow) -> dict[str, Any]:
+    """Those of the list, and those that a node pins."""
+    pinned = [node.spec.provider for node in workflow.nodes if node.capability == capability and node.spec.provider]
+    listed = registry.config.registry.capabilities[capability].providers
+    names = dict.fromkeys([*listed, *(name.partition("/")[2] for name in pinned)])
     found = {name: registry.candidates(capability, enabled=True, provider=name)[0] for name in names}
     return {
         name: {

@@ -17,6 +17,7 @@ from contracts.errors import ArtifactMissing, ConfigError, ProviderError, Provid
 from contracts.events import NodeRecord, NodeStatus
 from contracts.production import ProductionSpec
 from contracts.upload import UploadOptions, UploadResult
+from sparkle_dagster.execution.decisions import decisions_of
 from sparkle_dagster.execution.inbox import MEDIA_TYPE_BY_SUFFIX, ROLE_BY_SUFFIX, ROLES, identity_of, is_regular_file
 from sparkle_dagster.execution.node_run import NodeOutcome, data_version_of
 from sparkle_dagster.execution.upload_options import read_options, require_profile
@@ -117,6 +118,7 @@ def production_spec(upload: UploadResult, production_key: str, workspace: Worksp
         workspace=workspace.settings.workspace,
         upload_digest=upload.digest,
         profile=profiles[upload.profile],
+        decisions=decisions_of(workspace, production_key, upload),
     )
 
 

@@ -28,7 +28,7 @@ from sparkle_dagster.artifacts.store import ArtifactStore
 from sparkle_dagster.execution.conditions import decide, values_in
 from sparkle_dagster.execution.contents import Contents, contents_of
 from sparkle_dagster.execution.memo import REMEMBERED, Keyed, find, keyed
-from sparkle_dagster.execution.switches import NodeSwitches, refuse_conflict
+from sparkle_dagster.execution.switches import NodeSwitches, as_decided, refuse_conflict
 from sparkle_dagster.registry.attempts import Outcome, Stored
 from sparkle_dagster.registry.candidates import NO_OP, ProviderCandidate
 from sparkle_dagster.registry.provider_registry import ProviderRegistry
@@ -119,6 +119,7 @@ class _Run:
     reason: str = ""
 
     def outcome(self) -> NodeOutcome:
+        self.switches = as_decided(self.context.production, self.node.id, self.switches)
         sources = {UPLOAD: self.upload, **self.results}
         decision = decide(self.node, values_in(sources), self.context.production, self.registry.is_enabled)
         if decision.reason:
@@ -131,6 +132,7 @@ class _Run:
             self.node.capability,
             enabled=self.switches.enabled if decision.runs else False,
             provider=self.switches.provider or self.node.spec.provider,
+            options=self.switches.options,
             retries=self.node.spec.retries,
             timeout_seconds=self.node.spec.timeout,
         )

@@ -22,7 +22,7 @@ from sparkle_dagster.execution.intake import production_spec
 from sparkle_dagster.execution.memo import Keyed, find_place, keyed
 from sparkle_dagster.execution.node_run import code_version_of
 from sparkle_dagster.execution.selection import REPORT, Selection
-from sparkle_dagster.execution.switches import NodeSwitches, refuse_conflict
+from sparkle_dagster.execution.switches import NodeSwitches, as_decided, refuse_conflict
 from sparkle_dagster.registry.candidates import ProviderCandidate
 from sparkle_dagster.workflow.expressions import Decision
 from sparkle_dagster.workflow.graph import UPLOAD, Node
@@ -162,7 +162,7 @@ class _Planning:
                 f"{node.id} reads the result of {', '.join(never)}, of which {self.production} has none; "
                 f"make it first: --from {never[0]}"
             )
-        switches = self.switches.get(node.id, NodeSwitches())
+        switches = as_decided(self.spec, node.id, self.switches.get(node.id, NodeSwitches()))
         decision = RUNS_ALWAYS if missing else self._decision(node)
         refuse_conflict(node, switches, decision, self.workspace.registry)
         if missing:
@@ -194,6 +194,7 @@ class _Planning:
             node.capability,
             enabled=switches.enabled if decision.runs else False,
             provider=switches.provider or node.spec.provider,
+            options=switches.options,
         )
 
     def _known(self, node: Node, switches: NodeSwitches, decision: Decision) -> PlannedNode:

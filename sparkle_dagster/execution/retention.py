@@ -18,6 +18,7 @@ from contracts.errors import ArtifactError
 from sparkle_dagster.artifacts.retention import Inventory, Policy, Removal, removals
 from sparkle_dagster.artifacts.store import ArtifactStore
 from sparkle_dagster.artifacts.sweep import Swept, sweep
+from sparkle_dagster.execution.decisions import approvals
 from sparkle_dagster.execution.memo_places import remembered_places
 from sparkle_dagster.workspace import Workspace
 
@@ -58,7 +59,7 @@ def collect(workspace: Workspace, in_flight: Mapping[str, float], *, dry_run: bo
         ArtifactError: a manifest cannot be read, or the clock cannot be right; nothing was removed.
     """
     rules, store, now = workspace.registry.settings.retention, workspace.store, time.time()
-    protected = {**holds(store), **dict.fromkeys(in_flight, "a run of it is in flight")}
+    protected = {**approvals(store), **holds(store), **dict.fromkeys(in_flight, "a run of it is in flight")}
     names_unused_since = now - rules.memo_s
     policy = Policy(rules, now, store.free_bytes, protected, remembered_places(store, names_unused_since))
     unused_since = min(now - max(rules.grace_s, store.least_grace_seconds), *in_flight.values(), now)

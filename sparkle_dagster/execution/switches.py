@@ -1,9 +1,11 @@
 """What one run changes for one node; everything else is configuration."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.errors import ConfigError
+from contracts.production import ProductionSpec
 from sparkle_dagster.registry.provider_registry import ProviderRegistry
 from sparkle_dagster.workflow.expressions import Decision
 from sparkle_dagster.workflow.graph import Node
@@ -15,6 +17,8 @@ class NodeSwitches:
 
     enabled: bool | None = None
     provider: str | None = None
+    options: Mapping[str, Any] | None = None
+    """Changed over the tool registry's, of the provider that is named."""
     force: bool = False
     """Make the result anew although it is stored."""
 
@@ -22,6 +26,14 @@ class NodeSwitches:
     def given(self) -> dict[str, Any]:
         """Those that change how it is made."""
         return {name: value for name, value in vars(self).items() if value is not None and name != "force"}
+
+
+def as_decided(spec: ProductionSpec, node_id: str, given: NodeSwitches) -> NodeSwitches:
+    """With the provider and options that a policy chose for the node, unless the run names others."""
+    chosen = next((item for item in reversed(spec.decisions.regenerations) if item.node == node_id), None)
+    if chosen is None or given.provider is not None or given.enabled is not None:
+        return given
+    return replace(given, provider=chosen.provider, options=chosen.options or None)
 
 
 def refuse_conflict(node: Node, switches: NodeSwitches, decision: Decision, registry: ProviderRegistry) -> None:

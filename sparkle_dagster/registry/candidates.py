@@ -1,11 +1,12 @@
 """The providers a configuration may choose from: class, options, whether they can run here. Not here: running one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
 
+from contracts.base import readable
 from contracts.errors import ConfigError, ProviderUnavailable
 from contracts.production import ProductionPart, TaskRequest
 from contracts.tasks import ProviderOptions
@@ -61,6 +62,21 @@ class ProviderCandidate:
     @property
     def sees(self) -> frozenset[ProductionPart]:
         return self.provider.sees if self.provider else frozenset()
+
+    def with_options(self, changed: Mapping[str, Any]) -> "ProviderCandidate":
+        """A copy with some options changed over those of the file.
+
+        Raises:
+            ConfigError: it does not take them.
+        """
+        written = {**self.written, **changed}
+        try:
+            options = self.provider.Options.model_validate(written) if self.provider else self.options
+        except ValidationError as error:
+            raise ConfigError(
+                f"{self.full_name}: it does not take the options {dict(changed)}: {readable(error)}"
+            ) from error
+        return replace(self, options=options, written=written)
 
     def shown(self, request: TaskRequest) -> TaskRequest:
         """The request as this provider gets it: without the parts of the production that it does not see."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.artifacts import ArtifactRef
-from contracts.base import Fidelity
+from contracts.base import Fidelity, canonical_json
 from contracts.errors import ConfigError
 from contracts.media import InspectionRequest, InspectionResult
 from contracts.production import DeliveryProfile
@@ -115,19 +115,31 @@ class ProviderRegistry:
         return self._settings_of(capability).enabled
 
     def candidates(
-        self, capability: str, *, enabled: bool | None = None, provider: str | None = None
+        self,
+        capability: str,
+        *,
+        enabled: bool | None = None,
+        provider: str | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> tuple[ProviderCandidate, ...]:
         """What would be tried, in order: the no-op alone where the capability is off, one where it is pinned.
 
         Args:
             enabled: False turns it off, True on, whatever the file says; None: as the file says.
             provider: pins one, by its name or as ``<capability>/<name>``; never over ``enabled: false``.
+            options: changed over the file's, of the one that is pinned.
+
+        Raises:
+            ConfigError: unknown, or options that it does not take.
         """
         settings = self._settings_of(capability)
         if not (settings.enabled if enabled is None else enabled):
             return (self._catalog.candidate(capability, NO_OP),)
         if provider is not None:
-            return (self._catalog.candidate(capability, _name_in(provider, capability)),)
+            pinned = self._catalog.candidate(capability, _name_in(provider, capability))
+            return (pinned.with_options(options) if options else pinned,)
+        if options:
+            raise ConfigError(f"{capability}: expected options with the provider that takes them, got {dict(options)}")
         return tuple(self._catalog.candidate(capability, name) for name in settings.providers)
 
     def shadows(self, capability: str) -> tuple[ProviderCandidate, ...]:
@@ -159,28 +171,32 @@ class ProviderRegistry:
         *,
         enabled: bool | None = None,
         provider: str | None = None,
+        options: Mapping[str, Any] | None = None,
         retries: RetrySpec | None = None,
         timeout_seconds: float | None = None,
     ) -> ResolvedTask:
         """A task whose ``run`` is selection, failover and deadline; an instance of the capability's task class.
 
         Args:
-            enabled, provider: as for ``candidates``.
+            enabled, provider, options: as for ``candidates``.
             retries: further attempts of one provider; default none.
             timeout_seconds: hard limit of one attempt.
 
         Raises:
             ConfigError: unknown capability or provider.
         """
-        key = (capability, enabled, provider, retries, timeout_seconds)
+        key = (capability, enabled, provider, canonical_json(options or {}), retries, timeout_seconds)
         if key not in self._resolved:
-            self._resolved[key] = resolved_task(self._resolution(*key))
+            candidates = self.candidates(capability, enabled=enabled, provider=provider, options=options)
+            self._resolved[key] = resolved_task(
+                self._resolution(capability, candidates, enabled, retries, timeout_seconds)
+            )
         return self._resolved[key]
 
     def resolve_exactly(self, candidate: ProviderCandidate, *, timeout_seconds: float) -> ResolvedTask:
         """As ``resolve``, of this candidate alone and once: no other provider, no retry, no least fidelity."""
-        resolution = self._resolution(candidate.capability, True, candidate.name, None, timeout_seconds)
-        return resolved_task(replace(resolution, candidates=(candidate,), policy=AttemptPolicy()))
+        resolution = self._resolution(candidate.capability, (candidate,), True, None, timeout_seconds)
+        return resolved_task(replace(resolution, policy=AttemptPolicy()))
 
     def inspect(self, ref: ArtifactRef, *, previews: bool = True) -> InspectionResult:
         """Facts and previews of a stored file, found in a provider's process.
@@ -216,8 +232,8 @@ class ProviderRegistry:
     def _resolution(
         self,
         capability: str,
+        candidates: tuple[ProviderCandidate, ...],
         enabled: bool | None,
-        provider: str | None,
         retries: RetrySpec | None,
         timeout_seconds: float | None,
     ) -> Resolution:
@@ -230,7 +246,7 @@ class ProviderRegistry:
         )
         return Resolution(
             task=self._tasks[capability],
-            candidates=self.candidates(capability, enabled=enabled, provider=provider),
+            candidates=candidates,
             policy=policy,
             timeout_seconds=timeout_seconds or DEFAULT_TIMEOUT_SECONDS,
             inspector=None if capability == INSPECTION else self._inspector(),

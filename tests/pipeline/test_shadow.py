@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import time
-from typing import Any
 
 import pytest
 
@@ -13,18 +12,6 @@ from tests.project import Project
 
 REGISTRY = "configs/tool_registry.yaml"
 WORKFLOW = "configs/pipeline/workflow.yaml"
-TICK = """
-import json
-import dagster as dg
-from sparkle_dagster.definitions import defs
-from sparkle_dagster.defs.home import prepare_home
-from sparkle_dagster.workspace import this_workspace
-instance = prepare_home(this_workspace())
-sensor = defs.resolve_sensor_def("shadows")
-found = sensor.evaluate_tick(dg.build_sensor_context(instance))
-requests = [{"config": item.run_config, "tags": dict(item.tags)} for item in found.run_requests or ()]
-print(json.dumps({"skipped": found.skip_message, "requests": requests}))
-"""
 SLOW = """
 
 class Slow(Mouth):
@@ -44,30 +31,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def tick(project: Project) -> dict[str, Any]:
-    """What the sensor asks for."""
-    done = subprocess.run(
-        [sys.executable, "-c", TICK],
-        cwd=project.root,
-        env=project.environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
-
-
 @pytest.mark.requirement("S57")
 def test_owed_shadow_is_asked_for_last_and_made_once(project: Project) -> None:
-    (request,) = tick(project)["requests"]
+    (request,) = project.tick("shadows")["requests"]
     assert request["config"]["ops"]["make_shadow"]["config"]["shadow"] == "lipsync.othermouth"
     assert int(request["tags"]["dagster/priority"]) < 0
     (made,) = project.sparkle("shadow", "run")["made"]
     assert made["comparison"]["ended"] == "compared"
     assert project.sparkle("shadow", "run") == {"owed": 0, "made": []}
-    assert tick(project) == {"skipped": "everything is compared", "requests": []}
+    assert project.tick("shadows")["skipped"] == "everything is compared"
 
 
 @pytest.mark.requirement("S57")

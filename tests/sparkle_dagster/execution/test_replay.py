@@ -69,9 +69,7 @@ def test_same_configuration_is_bit_equal(maker: Maker, production: str) -> None:
 @pytest.mark.requirement("S60")
 def test_other_bytes_with_the_same_metrics_are_metric_equal(maker: Maker, production: str) -> None:
     made = film(maker, production)
-    with maker.changed(
-        "cheap.py", "made = picture(self.context, self.options.shade", 'made = picture(self.context, "x"'
-    ):
+    with maker.changed("cheap.py", "made = picture(self.context, red,", "made = picture(self.context, 7,"):
         found = replay(maker.workspace, made.sources["lipsync"])
     assert found.verdict == "metric-equal"
     assert found.nodes[-1].metrics["frame_count"] == (1, 1)
