@@ -42,6 +42,21 @@ class Usage(Model):
     gpu_memory_mb: float | None = Field(default=None, gt=0, description="MiB that torch held on the GPU at its most.")
 
 
+class Placement(Model):
+    """Where an attempt ran."""
+
+    lane: str = Field(description="cpu or gpu.")
+    kind: str = Field(description="How the lane is bound: local or ray.")
+    host: str
+    slot: str = Field(default="", description="Of a lane whose slots are places; empty where they are only counted.")
+    device: str = Field(default="", description="CUDA's numbers of the GPUs that it was given; empty: not chosen.")
+
+    def __str__(self) -> str:
+        slot = f", slot {self.slot}" if self.slot else ""
+        device = f", GPU {self.device}" if self.device else ""
+        return f"lane {self.lane} ({self.kind}) on {self.host}{slot}{device}"
+
+
 class Attempt(Model):
     """One start of one provider."""
 
@@ -51,12 +66,13 @@ class Attempt(Model):
     message: str = ""
     latency_ms: int = Field(ge=0)
     usage: Usage = Usage()
+    placement: Placement | None = Field(default=None, description="None: it never reached a lane.")
 
 
 class NodeEvent(Contract):
     """One structured event per change of a node's status; the last one of a node's run is terminal."""
 
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
 
     event_id: str = Field(
         default_factory=lambda: uuid.uuid4().hex, description="The same wherever this event is delivered."
@@ -97,7 +113,7 @@ def _event_has_an_id(document: Document) -> Document:
 class NodeRecord(Contract):
     """How a stored result came to be; kept in its manifest, outside its content."""
 
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
 
     node_id: str
     provider: str
@@ -171,7 +187,7 @@ class NodeSummary(Model):
 class RunSummary(Contract):
     """A production as it stands: per-node metrics, artifact map, logs pointer."""
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     production: str
     workspace: str
@@ -186,4 +202,11 @@ class RunSummary(Contract):
 
 @upgrades(RunSummary, 1)
 def _summary_without_attempts(document: Document) -> Document:
+    return document
+
+
+@upgrades(NodeEvent, 3)
+@upgrades(NodeRecord, 3)
+@upgrades(RunSummary, 2)
+def _attempts_without_a_place(document: Document) -> Document:
     return document

@@ -137,8 +137,28 @@ class EventSettings(Model):
 
 
 class Lane(Model):
-    kind: Literal["local"] = "local"
+    """``local``: this machine. ``ray``: machines of a Ray cluster, where an actor per slot holds its part of a GPU."""
+
+    kind: Literal["local", "ray"] = "local"
     slots: int = Field(default=1, ge=1, le=1024, description="Steps of this lane that may run at once, across runs.")
+    address: str = Field(
+        default="", pattern=r"^((ray://)?[^\s/:]+:\d+)?$", description="ray: host and port of the cluster's head."
+    )
+    token: SecretReference | None = Field(default=None, description="ray: the cluster's token.")
+    project: str = Field(default="", description="ray: folder of the project on its machines; default: as here.")
+    gpus_per_slot: float = Field(default=1.0, ge=0, description="ray: what a slot takes of the cluster's GPUs.")
+    shared_store: bool = Field(
+        default=False, description="ray: a local store's folder is the same files on every machine of the cluster."
+    )
+    lease_s: Seconds = Field(
+        default=8.0, ge=2, description="ray: a provider is killed when its caller was not heard from for this time."
+    )
+
+    @model_validator(mode="after")
+    def _names_its_cluster(self) -> Self:
+        if self.kind == "ray" and not self.address:
+            raise ValueError("expected the address of a cluster's head with kind: ray, got none")
+        return self
 
 
 class Lanes(Model):

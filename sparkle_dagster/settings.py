@@ -126,6 +126,16 @@ def read_secret(reference: str) -> str:
     return value
 
 
+def export_ray_token(token: str) -> None:
+    """Have Ray, in this process and those it starts, show a cluster's token."""
+    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token)
+
+
+def visible_device() -> str:
+    """The GPUs that CUDA shows to this process, such as ``0``; empty where no choice was made."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "")
+
+
 def provider_environment() -> dict[str, str]:
     """The environment of a provider's process: empty but for what finding programs and modules needs.
 

@@ -13,6 +13,7 @@ from sparkle_dagster.cli import (
     events,
     gc,
     installation,
+    lanes,
     lineage,
     move,
     plans,
@@ -53,6 +54,7 @@ app.command("status")(productions.status)
 app.command("show")(productions.show)
 app.command("export")(productions.export)
 app.command("events")(events.events)
+app.command("lanes")(lanes.lanes)
 app.command("providers")(installation.providers)
 app.command("configure")(configure.configure)
 app.command("validate")(installation.validate)

@@ -51,7 +51,8 @@ def build_node_assets(workspace: Workspace) -> list[dg.AssetsDefinition]:
 
 def _node_asset(workspace: Workspace, node: Node) -> dg.AssetsDefinition:
     by_id = {"upload": "upload", **{other.id: other.asset_key for other in workspace.workflow.nodes}}
-    lane = node.spec.lane if node.spec.lane != "auto" else workspace.registry.lane_of(node.capability)
+    wanted = workspace.registry.lane_of(node.capability, node.spec.provider)
+    lane = wanted if node.spec.lane == "auto" else node.spec.lane
     code_version = code_version_of(node, workspace.registry.configured(node.capability, node.spec.provider))
     sources = ("upload", *node.data_upstream)
 

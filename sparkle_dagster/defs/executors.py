@@ -38,12 +38,12 @@ def build_executor(workspace: Workspace) -> dg.ExecutorDefinition:
 def lane_arguments(workspace: Workspace, lane: str) -> dict[str, Any]:
     """What a node's lane means to Dagster, as arguments of its asset: the op's tags, and the pool whose slots it takes.
 
-    On Kubernetes a GPU step's pod asks for a GPU.
+    On Kubernetes a GPU step's pod asks for a GPU, unless the lane is on other machines, which then have it.
     """
     tags: dict[str, Any] = {"sparkle/lane": lane}
     if lane != "gpu":
         return {"op_tags": tags}
-    if executor_name(workspace) == "k8s":
+    if executor_name(workspace) == "k8s" and workspace.registry.settings.lanes.gpu.kind == "local":
         tags["dagster-k8s/config"] = {"container_config": {"resources": {"limits": {"nvidia.com/gpu": "1"}}}}
     return {"op_tags": tags, "pool": GPU_POOL}
 

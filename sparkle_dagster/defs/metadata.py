@@ -50,6 +50,7 @@ def _provenance(result: TaskResult, record: NodeRecord, data_version: str) -> di
         "resolution": dg.MetadataValue.md(_resolution(record)),
         "attempts": dg.MetadataValue.md(attempts_table(record.attempts)),
         "retries": dg.MetadataValue.int(max(len(record.attempts) - 1, 0)),
+        **_placement(record),
         "latency_ms": dg.MetadataValue.int(record.latency_ms),
         **_cost(result, record),
         "notes": dg.MetadataValue.md("\n".join(f"- {note}" for note in result.notes) or "none"),
@@ -73,6 +74,12 @@ def _cost(result: TaskResult, record: NodeRecord) -> dict[str, dg.MetadataValue[
         "real_time_factor": round(record.latency_ms / 1000 / longest, 3) if longest else None,
     }
     return {name: dg.MetadataValue.float(float(value)) for name, value in numbers.items() if value is not None}
+
+
+def _placement(record: NodeRecord) -> dict[str, dg.MetadataValue[Any]]:
+    """Where the attempt ran that made the result; nothing where nothing ran."""
+    placement = record.attempts[-1].placement if record.attempts else None
+    return {"placement": dg.MetadataValue.text(str(placement))} if placement else {}
 
 
 def _preview(

@@ -135,6 +135,7 @@ class _Run:
             options=self.switches.options,
             retries=self.node.spec.retries,
             timeout_seconds=self.node.spec.timeout,
+            lane=self.node.spec.lane,
         )
         outcome = task.run_with_outcome(
             self._request(),

@@ -167,7 +167,7 @@ class _Planning:
         refuse_conflict(node, switches, decision, self.workspace.registry)
         if missing:
             candidates = self._candidates(node, switches, decision)
-            able = [candidate for candidate in candidates if candidate.unavailable is None]
+            able = [candidate for candidate in candidates if self._unavailable(node, candidate) is None]
             first = (able or candidates)[0]
             if first.is_no_op:
                 return self._made(node, Planned.PASS, first.name, f"{node.capability} is turned off")
@@ -202,7 +202,7 @@ class _Planning:
         record = self._record(node)
         passed_over: list[str] = []
         for candidate in candidates:
-            reason = candidate.unavailable or self._not_applicable(node, candidate)
+            reason = self._unavailable(node, candidate) or self._not_applicable(node, candidate)
             if reason is not None:
                 passed_over.append(f"{candidate.name}: {reason}")
                 continue
@@ -249,12 +249,15 @@ class _Planning:
             if candidate.name == record.provider:
                 found = keyed(node, candidate, self.contents, self.spec, self.workspace.registry)
                 return record.memo_key == found.key
-            if candidate.name not in failed and candidate.unavailable is None:
+            if candidate.name not in failed and self._unavailable(node, candidate) is None:
                 return False
         return False
 
     def _code_version(self, node: Node) -> str:
         return code_version_of(node, self.workspace.registry.configured(node.capability, node.spec.provider))
+
+    def _unavailable(self, node: Node, candidate: ProviderCandidate) -> str | None:
+        return self.workspace.registry.unavailable(candidate, node.spec.lane)
 
     def _not_applicable(self, node: Node, candidate: ProviderCandidate) -> str | None:
         """Asked only of providers that look at the request: it is not made for the others."""

@@ -81,7 +81,7 @@ def _replayed(workspace: Workspace, made: Made) -> NodeReplay:
         raise ConfigError(f"{made.place}: the result of {', '.join(lost)} that it read is no longer in the store")
     results = {source: _result(workspace, node, source, part) for source, part in made.sources.items()}
     candidate, notes = _provider(workspace, node, made)
-    task = workspace.registry.resolve_exactly(candidate, timeout_seconds=node.spec.timeout)
+    task = workspace.registry.resolve_exactly(candidate, timeout_seconds=node.spec.timeout, lane=node.spec.lane)
     outcome = task.run_with_outcome(_request(node, results, made), logger=logging.getLogger("sparkle.replay"))
     then = node.task.result_type.parse(made.manifest.document["result"])
     verdict, metrics = _compared(then, outcome.result)
@@ -103,8 +103,9 @@ def _provider(workspace: Workspace, node: Node, made: Made) -> tuple[ProviderCan
     (candidate,) = workspace.registry.candidates(
         node.capability, enabled=not is_off, provider=None if is_off else record.provider
     )
-    if candidate.provider is None or candidate.unavailable is not None:
-        raise ConfigError(f"{node.id}: made by {record.provider}, which cannot run here: {candidate.unavailable}")
+    problem = workspace.registry.unavailable(candidate, node.spec.lane)
+    if candidate.provider is None or problem is not None:
+        raise ConfigError(f"{node.id}: made by {record.provider}, which cannot run here: {problem}")
     try:
         options = candidate.provider.Options.model_validate(record.options)
     except ValueError as error:

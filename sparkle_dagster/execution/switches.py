@@ -45,7 +45,7 @@ def refuse_conflict(node: Node, switches: NodeSwitches, decision: Decision, regi
     if switches.provider is None:
         return
     (asked,) = registry.candidates(node.capability, enabled=True, provider=switches.provider)
-    why = asked.unavailable
+    why = registry.unavailable(asked, node.spec.lane)
     if switches.enabled is False:
         why = "the same run turns the node off"
     elif not decision.runs:

@@ -1,10 +1,11 @@
 """A resident provider: a process that keeps one instance for whoever calls, one after the other.
 
-    python -m sparkle_dagster.registry._resident <folder> <key> <idle seconds> <marker>
+    python -m sparkle_dagster.registry._resident <folder> <key> <idle seconds> <owner> <marker>
 
 It returns when it listens; a child goes on, which supervises the worker with the instance. The worker is killed whole
 when a call's deadline has passed or its caller is gone, and forked anew for the next call. The resident ends when it
-had nothing to do for a while, when the file of its socket is gone, or when code that it has loaded has changed.
+had nothing to do for a while, when the file of its socket or the process that owns it is gone, or when code that it has
+loaded has changed.
 """
 
 import contextlib
@@ -34,11 +35,15 @@ _KILL_LIMIT_SECONDS = 10.0
 class ResidentProvider:
     """Supervises the worker. Its working directory is the residents' folder."""
 
-    def __init__(self, listener: socket.socket, lock_fd: int, key: str, idle_seconds: float, marker: str) -> None:
+    def __init__(
+        self, listener: socket.socket, lock_fd: int, key: str, idle_seconds: float, owner: int, marker: str
+    ) -> None:
         self._listener = listener
         self._lock_fd = lock_fd
         self._key = key
         self._idle_seconds = idle_seconds
+        self._owner = owner
+        self._owner_fds = _watched(owner)
         self._marker = marker
         self._inode = Path(f"{key}.sock").stat().st_ino
         self._supervision = Supervision()
@@ -59,9 +64,11 @@ class ResidentProvider:
         """None where it is time to end."""
         idle_until = time.monotonic() + self._idle_seconds
         while True:
-            fds = [self._listener.fileno(), self._supervision.wake_fd, *self._supervision.output_fds]
+            fds = [self._listener.fileno(), self._supervision.wake_fd, *self._supervision.output_fds, *self._owner_fds]
             ready = select.select(fds, [], [], _LOOK_SECONDS)[0]
             if self._supervision.wake_fd in ready and self._supervision.woken():
+                return None
+            if self._owner and (not self._owner_fds or self._owner_fds[0] in ready):
                 return None
             self._supervision.take_output(None)
             if self._listener.fileno() in ready:
@@ -143,14 +150,22 @@ class ResidentProvider:
             Path(f"{self._key}.sock").unlink(missing_ok=True)
 
     def _say(self, provider: str, *, is_busy: bool) -> None:
-        said = {"provider": provider, "process_id": os.getpid(), "is_busy": is_busy, "runs": self._runs}
+        said = {"provider": provider, "process_id": os.getpid(), "owner": self._owner}
+        said |= {"is_busy": is_busy, "runs": self._runs}
         new = Path(f"{self._key}.new")
         new.write_text(json.dumps({**said, "since": time.time()}))
         new.replace(f"{self._key}.json")
 
 
+def _watched(owner: int) -> list[int]:
+    """A descriptor that is ready when that process has ended; none where it is gone already, or nobody."""
+    with contextlib.suppress(ProcessLookupError):
+        return [os.pidfd_open(owner)] if owner else []
+    return []
+
+
 def main() -> None:
-    folder, key, idle_seconds, marker = sys.argv[1:]
+    folder, key, idle_seconds, owner, marker = sys.argv[1:]
     os.chdir(folder)
     lock_fd = os.open(f"{key}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -166,7 +181,7 @@ def main() -> None:
     listener.bind(f"{key}.sock")
     listener.listen()
     if os.fork() == 0:
-        ResidentProvider(listener, lock_fd, key, float(idle_seconds), marker).run()
+        ResidentProvider(listener, lock_fd, key, float(idle_seconds), int(owner), marker).run()
 
 
 if __name__ == "__main__":

@@ -28,14 +28,14 @@ from contracts.errors import (
     ProviderUnavailable,
     SparkleError,
 )
-from contracts.events import Attempt, Candidate, Usage
+from contracts.events import Attempt, Candidate, Placement, Usage
 from contracts.production import TaskRequest, TaskResult
 from contracts.workflow import RetrySpec
 from sparkle_dagster.registry.candidates import ProviderCandidate
 from sparkle_dagster.registry.supervised_tree import AttemptStopped
 
 Inspections = dict[str, dict[str, Any]]
-RunAttempt = Callable[[ProviderCandidate], tuple[TaskResult, Inspections, Usage]]
+RunAttempt = Callable[[ProviderCandidate], "Ran"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,16 @@ Lookup = Callable[[ProviderCandidate], Stored | None]
 
 _LONGEST_DELAY_SECONDS = 3600.0
 _dice = random.SystemRandom()
+
+
+@dataclass(frozen=True)
+class Ran:
+    """An attempt that gave a result."""
+
+    result: TaskResult
+    inspections: Inspections
+    usage: Usage
+    placement: Placement | None = None
 
 
 @dataclass(frozen=True)
@@ -88,16 +98,22 @@ def run_candidates(
     on_attempt: Callable[[Attempt], None] | None = None,
     stop: threading.Event | None = None,
     lookup: Lookup | None = None,
+    unavailable: Callable[[ProviderCandidate], str | None] = lambda candidate: candidate.unavailable,
 ) -> Outcome:
     """Try the candidates in order until one gives a result.
+
+    Args:
+        unavailable: why a candidate cannot run where it would; None when it can.
 
     Raises:
         SparkleError: the last candidate's error, or ProviderUnavailable where none could be tried; with the attributes
             ``trace`` and ``attempts``.
         AttemptStopped: ``stop`` was set.
     """
-    stopped = stop or threading.Event()
-    return _Resolution(capability, candidates, request, run, policy, on_attempt, stopped, lookup).outcome()
+    stopping = stop or threading.Event()
+    return _Resolution(
+        capability, candidates, request, run, policy, on_attempt, stopping, unavailable, lookup
+    ).outcome()
 
 
 def delay_seconds(retries: RetrySpec, retry_number: int) -> float:
@@ -118,6 +134,7 @@ class _Resolution:
     policy: AttemptPolicy
     on_attempt: Callable[[Attempt], None] | None
     stop: threading.Event
+    unavailable: Callable[[ProviderCandidate], str | None]
     lookup: Lookup | None = None
     attempts: list[Attempt] = field(default_factory=list[Attempt])
     passed: dict[str, Candidate] = field(default_factory=dict[str, Candidate])
@@ -127,7 +144,7 @@ class _Resolution:
         try:
             self._check_inputs()
             for candidate in self.candidates:
-                reason = candidate.unavailable
+                reason = self.unavailable(candidate)
                 if reason is not None:
                     self._pass(candidate, "unavailable", reason)
                     continue
@@ -154,35 +171,42 @@ class _Resolution:
 
     def _tried(self, candidate: ProviderCandidate) -> Outcome:
         stored = self.lookup(candidate) if self.lookup is not None else None
-        result, inspections = (stored.result, stored.inspections) if stored else self._retried(candidate)
-        if least(result.fidelity, self.policy.min_fidelity) is not self.policy.min_fidelity:
+        ran = stored or self._retried(candidate)
+        if least(ran.result.fidelity, self.policy.min_fidelity) is not self.policy.min_fidelity:
             raise ProviderFailed(
                 f"{candidate.full_name}: expected a result that is at least {self.policy.min_fidelity} "
-                f"(min_fidelity of {self.capability}), got one that is {result.fidelity}"
+                f"(min_fidelity of {self.capability}), got one that is {ran.result.fidelity}"
             )
         origin = stored.origin if stored else ""
         self._pass(candidate, "selected", "")
-        attempts = tuple(self.attempts)
-        return Outcome(result, candidate.name, candidate.version, self._trace(), attempts, inspections, origin)
+        facts = (candidate.name, candidate.version, self._trace(), tuple(self.attempts), ran.inspections)
+        return Outcome(ran.result, *facts, origin)
 
-    def _retried(self, candidate: ProviderCandidate) -> tuple[TaskResult, Inspections]:
+    def _retried(self, candidate: ProviderCandidate) -> Ran:
         for number in itertools.count(1):
             if number > 1 and self.stop.wait(delay_seconds(self.policy.retries, number - 1)):
                 raise AttemptStopped
             started = time.monotonic()
             try:
-                result, inspections, usage = self.run(candidate)
+                ran = self.run(candidate)
             except SparkleError as error:
-                self._record(candidate, number, started, error, getattr(error, "usage", Usage()))
+                found = (getattr(error, "usage", Usage()), getattr(error, "placement", None))
+                self._record(candidate, number, started, error, *found)
                 if number > self.policy.retries.max or not _is_worth_a_retry(error):
                     raise
             else:
-                self._record(candidate, number, started, None, usage)
-                return result, inspections
+                self._record(candidate, number, started, None, ran.usage, ran.placement)
+                return ran
         raise AssertionError  # counting does not end
 
     def _record(
-        self, candidate: ProviderCandidate, number: int, started: float, error: SparkleError | None, usage: Usage
+        self,
+        candidate: ProviderCandidate,
+        number: int,
+        started: float,
+        error: SparkleError | None,
+        usage: Usage,
+        placement: Placement | None,
     ) -> None:
         attempt = Attempt(
             provider=candidate.name,
@@ -191,6 +215,7 @@ class _Resolution:
             message=str(error) if error else "",
             latency_ms=round((time.monotonic() - started) * 1000),
             usage=usage,
+            placement=placement,
         )
         self.attempts.append(attempt)
         if self.on_attempt is not None:

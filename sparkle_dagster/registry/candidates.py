@@ -83,6 +83,11 @@ class ProviderCandidate:
         return request.model_copy(update={"production": request.production.seen(self.sees)})
 
     @property
+    def lane(self) -> str:
+        """Where it wants to run."""
+        return self.provider.lane if self.provider else "cpu"
+
+    @property
     def unavailable(self) -> str | None:
         """Why it cannot run on this machine now, with the command that mends it; None when it can."""
         if self.forbidden is not None:

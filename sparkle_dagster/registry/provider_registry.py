@@ -8,8 +8,10 @@ Works without Dagster. Not here: how a file is read (``config``), what runs wher
 failure (``attempts``).
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ from sparkle_dagster.registry.candidates import NO_OP, ProviderCandidate, Provid
 from sparkle_dagster.registry.config import RegistryConfig, load_config
 from sparkle_dagster.registry.discovery import AnyTask, registered_tasks
 from sparkle_dagster.registry.fingerprint import Fingerprint, fingerprint_of
+from sparkle_dagster.registry.lane_ray import RayLane
+from sparkle_dagster.registry.lanes import Lane, LocalLane
 from sparkle_dagster.registry.layers import Origin, among
 from sparkle_dagster.registry.process_host import Place
 from sparkle_dagster.registry.report import CapabilityReport, report_capability
@@ -38,6 +42,7 @@ from sparkle_dagster.settings import Settings, load_settings
 from sparkle_dagster.yaml_file import ValuePath, load_document
 
 DEFAULT_TIMEOUT_SECONDS = 1800.0
+_ANSWER_COUNTS_SECONDS = 10.0
 INSPECTION = "media"
 """The capability that looks into every file; it is no node and cannot be disabled."""
 
@@ -52,6 +57,7 @@ class ProviderRegistry:
         self._tasks = _task_by_capability()
         self._catalog = ProviderCatalog(config, self._tasks, self.models)
         self._resolved: dict[tuple[Any, ...], ResolvedTask] = {}
+        self._heard: dict[tuple[str, str], tuple[float, str | None]] = {}
         self._check()
 
     @classmethod
@@ -161,9 +167,30 @@ class ProviderRegistry:
 
     def lane_of(self, capability: str, provider: str | None = None) -> str:
         """Where the provider that would be selected now wants to run: ``cpu`` or ``gpu``."""
-        candidates = self.candidates(capability, provider=provider)
-        able = [candidate for candidate in candidates if candidate.provider and candidate.unavailable is None]
-        return able[0].provider.lane if able and able[0].provider else "cpu"
+        for candidate in self.candidates(capability, provider=provider):
+            # What another machine can do is asked when a node runs; definitions load without the network.
+            is_elsewhere = candidate.provider is not None and candidate.lane in self.remote_lanes
+            if is_elsewhere or candidate.unavailable is None:
+                return candidate.lane
+        return "cpu"
+
+    def unavailable(self, candidate: ProviderCandidate, lane: str = "auto") -> str | None:
+        """Why a candidate cannot run where it would now; None when it can.
+
+        A cluster is asked, and its answer counts for ten seconds.
+
+        Args:
+            lane: as for ``resolve``.
+        """
+        name = candidate.lane if lane == "auto" else lane
+        if name not in self.remote_lanes:
+            return candidate.unavailable
+        key = (candidate.full_name, name)
+        heard_at, answer = self._heard.get(key, (-_ANSWER_COUNTS_SECONDS, None))
+        if time.monotonic() - heard_at > _ANSWER_COUNTS_SECONDS:
+            answer = self.remote_lanes[name].unavailable(candidate)
+            self._heard[key] = (time.monotonic(), answer)
+        return answer
 
     def resolve(
         self,
@@ -174,6 +201,7 @@ class ProviderRegistry:
         options: Mapping[str, Any] | None = None,
         retries: RetrySpec | None = None,
         timeout_seconds: float | None = None,
+        lane: str = "auto",
     ) -> ResolvedTask:
         """A task whose ``run`` is selection, failover and deadline; an instance of the capability's task class.
 
@@ -181,21 +209,22 @@ class ProviderRegistry:
             enabled, provider, options: as for ``candidates``.
             retries: further attempts of one provider; default none.
             timeout_seconds: hard limit of one attempt.
+            lane: where all candidates run, ``cpu`` or ``gpu``; ``auto``: each where it wants to.
 
         Raises:
             ConfigError: unknown capability or provider.
         """
-        key = (capability, enabled, provider, canonical_json(options or {}), retries, timeout_seconds)
+        key = (capability, enabled, provider, canonical_json(options or {}), retries, timeout_seconds, lane)
         if key not in self._resolved:
             candidates = self.candidates(capability, enabled=enabled, provider=provider, options=options)
             self._resolved[key] = resolved_task(
-                self._resolution(capability, candidates, enabled, retries, timeout_seconds)
+                self._resolution(capability, candidates, enabled, retries, timeout_seconds, lane)
             )
         return self._resolved[key]
 
-    def resolve_exactly(self, candidate: ProviderCandidate, *, timeout_seconds: float) -> ResolvedTask:
+    def resolve_exactly(self, candidate: ProviderCandidate, *, timeout_seconds: float, lane: str) -> ResolvedTask:
         """As ``resolve``, of this candidate alone and once: no other provider, no retry, no least fidelity."""
-        resolution = self._resolution(candidate.capability, (candidate,), True, None, timeout_seconds)
+        resolution = self._resolution(candidate.capability, (candidate,), True, None, timeout_seconds, lane)
         return resolved_task(replace(resolution, policy=AttemptPolicy()))
 
     def inspect(self, ref: ArtifactRef, *, previews: bool = True) -> InspectionResult:
@@ -227,7 +256,8 @@ class ProviderRegistry:
         }
         no_op = None if settings.enabled else self._catalog.candidate(capability, NO_OP)
         place = "enabled" if no_op else "providers"
-        return report_capability(capability, listed, others, licences, no_op, self.explain((capability, place)))
+        origin = self.explain((capability, place))
+        return report_capability(capability, listed, others, licences, no_op, origin, self.unavailable)
 
     def _resolution(
         self,
@@ -236,6 +266,7 @@ class ProviderRegistry:
         enabled: bool | None,
         retries: RetrySpec | None,
         timeout_seconds: float | None,
+        lane: str,
     ) -> Resolution:
         settings = self._settings_of(capability)
         is_on = settings.enabled if enabled is None else enabled
@@ -252,8 +283,20 @@ class ProviderRegistry:
             inspector=None if capability == INSPECTION else self._inspector(),
             store=self.store(),
             models=self.models,
-            place=Place(self.project_settings.home / "scratch", self.residents),
+            lane=lane,
+            lanes={name: self._lane(name) for name, _ in self.settings.lanes},
         )
+
+    def _lane(self, name: str) -> Lane:
+        place = Place(self.project_settings.home / "scratch", self.residents)
+        return self.remote_lanes.get(name) or LocalLane(name, self.store(), place)
+
+    @cached_property
+    def remote_lanes(self) -> Mapping[str, RayLane]:
+        """Those whose slots are on other machines, by name."""
+        project = self.project_settings.project
+        bound = {name: lane for name, lane in self.settings.lanes if lane.kind == "ray"}
+        return {name: RayLane(name, lane, project, self.workspace) for name, lane in bound.items()}
 
     def _inspector(self) -> ProviderSpec:
         """The first media provider that can run here; without one no output could be checked."""
@@ -289,9 +332,20 @@ class ProviderRegistry:
             message = f"{INSPECTION} is no node, so nothing of it can run in shadow"
             raise self.config.error(message, (INSPECTION, "shadow"))
         self._catalog.check()
+        for name in self.remote_lanes:
+            self._check_reaches_the_store(name)
         for capability, task in self._tasks.items():
             if issubclass(task, QAReviewTask) and capability in self.config.registry.capabilities:
                 self._check_limits(capability)
+
+    def _check_reaches_the_store(self, name: str) -> None:
+        if self.settings.store.kind == "local" and not self.remote_lanes[name].settings.shared_store:
+            raise self.config.error(
+                f"lane {name} runs on other machines, and settings.store is a folder of this one: expected a store "
+                "that they reach too; say store: {kind: gcs, ...}, or, where the folder is the same files on every "
+                f"machine (such as NFS), lanes: {{{name}: {{..., shared_store: true}}}}",
+                ("settings", "lanes", name),
+            )
 
     def _check_limits(self, capability: str) -> None:
         """Every limit of a profile is for a check that a listed reviewer makes, where all of them say which."""

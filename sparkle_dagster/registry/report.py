@@ -1,5 +1,6 @@
 """What ``sparkle providers`` shows: which providers are selected, and why not the others."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,8 +41,9 @@ def report_capability(
     licences: dict[str, str],
     no_op: ProviderCandidate | None,
     origin: Origin,
+    unavailable: Callable[[ProviderCandidate], str | None],
 ) -> CapabilityReport:
-    """Ask every provider whether it can run here, now.
+    """Ask every provider whether it can run now, where it would.
 
     Args:
         licences: by provider name, where the checkpoint's licence counts.
@@ -50,7 +52,7 @@ def report_capability(
     reports: list[ProviderReport] = []
     selected: str | None = None
     for candidate in listed:
-        reason = candidate.unavailable
+        reason = unavailable(candidate)
         if no_op is not None:
             state, reason = "disabled", f"{capability} is turned off ({origin.file}:{origin.line})"
         elif reason is not None:
@@ -62,9 +64,8 @@ def report_capability(
     for candidate in others:
         is_no_op = no_op is not None and candidate.name == no_op.name
         selected = candidate.name if is_no_op else selected
-        reports.append(
-            _reported(candidate, "selected" if is_no_op else "not_listed", candidate.unavailable or "", licences)
-        )
+        state = "selected" if is_no_op else "not_listed"
+        reports.append(_reported(candidate, state, unavailable(candidate) or "", licences))
     return CapabilityReport(capability, no_op is None, selected, tuple(reports), origin)
 
 

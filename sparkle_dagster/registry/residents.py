@@ -1,7 +1,8 @@
 """Resident providers as seen from the platform: finding or starting the one that keeps an instance, listing, ending.
 
 A resident is known by provider (and the file its class comes from), options, weights and environment, on one machine
-and home; every process of the home that wants that provider uses it, wherever else that process imports from. Files in
+and home; every process of the home that wants that provider uses it, wherever else that process imports from. Those of
+a process that hosts for others are its own, and end with it. Files in
 the folder, by its key: ``.sock`` where it listens, ``.lock`` held as long as it lives (in it: how its processes are
 marked), ``.json`` what it says of itself, ``.log`` what went wrong with it.
 Without its socket's file a resident ends as soon as it has nothing to do.
@@ -46,6 +47,8 @@ class ResidentState:
     """That it has begun."""
     since: float
     """Seconds since the epoch: when it last became busy or idle."""
+    owner: int
+    """Id of the process with which it ends; 0: none."""
     memory_bytes: int
     """Of all its processes; pages that they share are counted once."""
 
@@ -58,6 +61,7 @@ class Resident:
     key: str
     environment: Mapping[str, str]
     idle_seconds: float
+    owner: int
 
     def connect(self, stop: threading.Event) -> socket.socket:
         """Start it where it does not run. One that is about to end is waited for.
@@ -82,7 +86,7 @@ class Resident:
         marker = f"{self.folder / self.key}.{secrets.token_hex(4)}"
         with (self.folder / f"{self.key}.log").open("ab") as log:
             done = subprocess.run(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-P", "-m", _MODULE, str(self.folder), self.key, repr(self.idle_seconds), marker],
+                [sys.executable, "-P", "-m", _MODULE, str(self.folder), self.key, *self._terms, marker],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -93,6 +97,10 @@ class Resident:
             )
         if done.returncode != 0:
             raise ProviderCrashed(f"a resident process did not start (code {done.returncode}): {self._log()}")
+
+    @property
+    def _terms(self) -> tuple[str, str]:
+        return repr(self.idle_seconds), str(self.owner)
 
     def _log(self) -> str:
         with contextlib.suppress(OSError):
@@ -106,6 +114,8 @@ class Residents:
 
     home: Path
     idle_seconds: float
+    owner: int = 0
+    """Id of a process with which those that it starts end; 0: they outlive it."""
 
     @property
     def folder(self) -> Path:
@@ -124,8 +134,9 @@ class Residents:
             "environment": {name: value for name, value in environment.items() if name != "PYTHONPATH"},
             "python": sys.executable,
             "idle_seconds": self.idle_seconds,
+            "owner": self.owner,
         }
-        return Resident(self.folder, digest_of(facts)[:16], environment, self.idle_seconds)
+        return Resident(self.folder, digest_of(facts)[:16], environment, self.idle_seconds, self.owner)
 
     def states(self) -> list[ResidentState]:
         """Those that live."""

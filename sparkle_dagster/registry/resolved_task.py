@@ -3,21 +3,20 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from contracts.errors import ContractViolation, ProviderFailed
-from contracts.events import Attempt, Usage
+from contracts.events import Attempt
 from contracts.production import TaskRequest, TaskResult
 from contracts.tasks import Task
-from sparkle_dagster.artifacts.manifests import blobs_of
 from sparkle_dagster.artifacts.store import ArtifactStore
-from sparkle_dagster.registry.artifact_refs import find_refs
-from sparkle_dagster.registry.attempts import AttemptPolicy, Inspections, Lookup, Outcome, run_candidates
+from sparkle_dagster.registry.attempts import AttemptPolicy, Lookup, Outcome, Ran, run_candidates
 from sparkle_dagster.registry.candidates import ProviderCandidate
 from sparkle_dagster.registry.discovery import AnyTask
-from sparkle_dagster.registry.process_host import Answer, Listeners, OnProgress, Place, run_attempt
+from sparkle_dagster.registry.lanes import Lane
+from sparkle_dagster.registry.process_host import Answer, Listeners, OnProgress
 from sparkle_dagster.registry.wire import AttemptOrder, ModelSpec, ProviderSpec
 
 
@@ -32,7 +31,9 @@ class Resolution:
     inspector: ProviderSpec | None
     store: ArtifactStore
     models: dict[str, ModelSpec]
-    place: Place
+    lane: str
+    """``auto``: each provider runs where it wants to."""
+    lanes: Mapping[str, Lane]
 
 
 class ResolvedTask(Task[Any, Any]):
@@ -88,17 +89,10 @@ class ResolvedTask(Task[Any, Any]):
             )
         listeners = Listeners(on_progress, logger or logging.getLogger("sparkle.provider"), stop)
 
-        def run_once(candidate: ProviderCandidate) -> tuple[TaskResult, Inspections, Usage]:
-            resolution.store.stage(find_refs(request))  # a provider's process reads and writes files of this machine
-            answer = run_attempt(
-                self._order(candidate, _document(candidate.shown(request))),
-                place=resolution.place,
-                timeout_seconds=resolution.timeout_seconds,
-                listeners=listeners,
-            )
-            result = _parsed(answer, resolution.task, candidate)
-            resolution.store.adopt(blobs_of({"result": answer.result, "inspections": answer.inspections}))
-            return result, answer.inspections, answer.usage
+        def run_once(candidate: ProviderCandidate) -> Ran:
+            order = self._order(candidate, _document(candidate.shown(request)))
+            answer, placement = self._lane(candidate).call(order, request, resolution.timeout_seconds, listeners)
+            return Ran(_parsed(answer, resolution.task, candidate), answer.inspections, answer.usage, placement)
 
         return run_candidates(
             resolution.task.capability,
@@ -109,7 +103,12 @@ class ResolvedTask(Task[Any, Any]):
             on_attempt=on_attempt,
             stop=stop,
             lookup=lookup,
+            unavailable=lambda candidate: self._lane(candidate).unavailable(candidate),
         )
+
+    def _lane(self, candidate: ProviderCandidate) -> Lane:
+        lane = self.resolution.lane
+        return self.resolution.lanes[candidate.lane if lane == "auto" else lane]
 
     def _order(self, candidate: ProviderCandidate, request: dict[str, Any]) -> AttemptOrder:
         resolution = self.resolution

@@ -281,6 +281,22 @@ class OnGpu(HandsOn):
     lane = "gpu"
 
 
+class Waits(HandsOn):
+    """Writes a line into ``log``, waits until there is a file, and notes when it began and ended."""
+
+    class Options(HandsOn.Options):
+        log: str
+        until: str
+
+    def run(self, request: LipSyncRequest) -> LipSyncResult:
+        began = time.monotonic()
+        with Path(self.options.log).open("a") as stream:
+            stream.write("begins\n")
+        while not Path(self.options.until).exists():
+            time.sleep(0.02)
+        return super().run(request).model_copy(update={"notes": (str(began), str(time.monotonic()))})
+
+
 class StaysLoaded(LipSyncTask):
     """Warm: reads its weights when it is built, a line of ``count_file`` each time. A request's metadata says how it
     ends."""
