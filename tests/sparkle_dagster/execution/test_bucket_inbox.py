@@ -74,7 +74,7 @@ def test_a_tick_ends_with_its_budget_and_the_next_goes_on(service: Rig, prefix: 
         service.write(prefix, f"voice-{number:02}.wav", str(number).encode())
     sizes: list[int] = []
     for _ in range(3):
-        before = service.proxy.requests["list"]
+        before = service.proxy.requests.get("list", 0)
         fetched = watching(service, prefix, inbox, budget_seconds=0).fetch_new()
         assert service.proxy.requests["list"] - before == 1
         sizes.append(len(fetched.names))
