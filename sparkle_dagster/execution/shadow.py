@@ -76,9 +76,9 @@ def workflow_shadow(workflow: Workflow) -> Shadow:
 
 def owed(workspace: Workspace, shadow: Shadow) -> Iterator[str]:
     """Finished productions that it was not compared on, as both are now; none while the candidate cannot run here."""
-    if shadow.candidate is None or shadow.candidate.unavailable is not None:
-        return
     store, node, last = workspace.store, shadow.nodes[0], shadow.nodes[-1]
+    if shadow.candidate is None or workspace.registry.unavailable(shadow.candidate, node.spec.lane) is not None:
+        return
     for key in store.keys(f"{node.asset_key}/"):
         production = key.partition("/")[2]
         if not store.generations(f"{last.asset_key}/{production}"):
