@@ -20,11 +20,11 @@ def measure(folder: Path, inputs: tuple[Any, Any], run_clip: Any) -> list[dict[s
     """Of the first CUDA device. ``run_clip(video, voice, profile, options)`` runs the provider."""
     import torch
 
-    from providers.lipsync._wav2lip_engine import _batch_size
+    from providers.lipsync._wav2lip_engine import batch_size
     from providers.lipsync._wav2lip_weights import Plan, warm_weights
 
     weights = warm_weights(ModelFile(folder / "weights", None, "golden"))
-    batch = _batch_size("cuda")
+    batch = batch_size("cuda")
     mel, faces = (np.concatenate([rows] * (batch // len(rows) + 1))[:batch] for rows in inputs)
     found: list[dict[str, Any]] = []
     for precision, is_compiled in (("float32", False), ("bfloat16", False), ("bfloat16", True)):

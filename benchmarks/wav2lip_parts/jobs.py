@@ -153,7 +153,7 @@ def network(order: Order) -> dict[str, Any]:
     import torch
 
     from benchmarks.wav2lip_parts import baseline as plain
-    from providers.lipsync._wav2lip_engine import psnr_db
+    from providers.lipsync._wav2lip_engine import CPU_BATCHES, psnr_db
     from providers.lipsync._wav2lip_stages import in_order
     from providers.lipsync._wav2lip_weights import Compute, Plan, cores, warm_weights
 
@@ -172,7 +172,7 @@ def network(order: Order) -> dict[str, Any]:
         return lambda: np.concatenate(list(in_order(work, pieces, plan.workers)))
 
     plans = [
-        Plan(engine, "cpu", precision, 8, min(4, cores()))  # type: ignore[arg-type]
+        Plan(engine, "cpu", precision, CPU_BATCHES[precision], min(4, cores()))  # type: ignore[arg-type,index]
         for engine in ("torch", "openvino")
         for precision in ("float32", "bfloat16")
     ]

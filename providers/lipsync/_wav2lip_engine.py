@@ -23,7 +23,8 @@ Floats = npt.NDArray[np.float32]
 
 LEAST_PSNR_DB = 40.0  # against float32 on the first frames; below it the difference can be seen
 CHECKED_FRAMES = 4
-CPU_BATCH = 8  # larger ones fall out of the caches: measured slower per frame from 16 on
+CPU_BATCHES: dict[PrecisionName, int] = {"float32": 4, "bfloat16": 8}
+"""Larger ones fall out of the caches and take memory: in float32 four are as quick as eight, sixteen are slower."""
 MOST_WORKERS = 4  # on a CPU; each holds a batch's activations
 CUDA_BATCHES = (8, 128)
 CUDA_BYTES_PER_FRAME = 100 * 2**20  # activations in float32, with room to spare
@@ -63,7 +64,7 @@ class Engine:
                 "expected a CUDA device and engine: auto or torch, found none; set device: auto or cpu"
             )
         self._device: Literal["cpu", "cuda"] = "cuda" if has_cuda and self.choice.device != "cpu" else "cpu"
-        self._batch = self.choice.batch_size or _batch_size(self._device)
+        self._batch = self.choice.batch_size or batch_size(self._device)
         self.workers = min(MOST_WORKERS, cores()) if self._device == "cpu" else 1
 
     @property
@@ -93,7 +94,7 @@ class Engine:
         found: list[Floats] = []
         start = 0
         while start < len(sound):
-            stop = start + self._batch
+            stop = start + min(self._batch, plan.batch_size)
             try:
                 found.append(compute(sound[start:stop], faces[start:stop]))
             except torch.OutOfMemoryError:
@@ -125,10 +126,13 @@ class Engine:
             engines = (self.choice.engine,)
         elif self._device == "cuda" or find_spec("openvino") is None:
             engines = ("torch",)
-        plans = [Plan(engine, self._device, precision, self._batch, self.workers) for engine in engines]
+        batch = self._batch
+        if self.choice.batch_size is None and self._device == "cpu":
+            batch = min(batch, CPU_BATCHES[precision])
+        plans = [Plan(engine, self._device, precision, batch, self.workers) for engine in engines]
         least = self.choice.compile_from_frames
         if "torch" in engines and least is not None and self.frame_count >= least and _has_compiler():
-            plans.append(Plan("torch", self._device, precision, self._batch, self.workers, compiled=True))
+            plans.append(Plan("torch", self._device, precision, batch, self.workers, compiled=True))
         return plans
 
     def _quickest(self, plans: tuple[Plan, ...], sound: Floats, faces: Floats) -> Plan | None:
@@ -148,9 +152,10 @@ class Engine:
 
     def _is_fit(self, plan: Plan, sound: Floats, faces: Floats) -> bool:
         """Whether the plan runs here, and as exactly as needed."""
-        if plan == Plan("torch", self._device, "float32", self._batch, self.workers):
+        if plan.engine == "torch" and plan.precision == "float32" and not plan.compiled:
             return True
-        count = min(CHECKED_FRAMES, self._batch)
+        is_asked_for = self.choice.precision == plan.precision
+        count = min(1 if is_asked_for else CHECKED_FRAMES, self._batch)  # then one is enough to tell the distance
         sound, faces = sound[:count], faces[:count]
         try:
             found = self.weights.ready(plan)(sound, faces)
@@ -162,7 +167,7 @@ class Engine:
         if plan.precision == "float32":
             return True
         self._psnr_db[plan] = distance = psnr_db(found, self.weights.exact(sound, faces))
-        if self.choice.precision == "auto" and distance < LEAST_PSNR_DB:
+        if not is_asked_for and distance < LEAST_PSNR_DB:
             self._remarks.append(
                 f"bfloat16 was not used with {plan.engine}: it is {distance:.0f} dB from float32 here, "
                 f"less than {LEAST_PSNR_DB:.0f}."
@@ -171,15 +176,15 @@ class Engine:
         return True
 
     def _seconds(self, plan: Plan, sound: Floats, faces: Floats) -> float:
-        """For a full batch, the second time: the first one prepares."""
+        """Per frame of a full batch, the second time: the first one prepares."""
         compute = self.weights.ready(plan)
-        rows = np.arange(self._batch) % len(sound)
+        rows = np.arange(plan.batch_size) % len(sound)
         # On a CPU the time that was worked: what else the machine does shall not choose.
         clock = time.process_time if self._device == "cpu" else time.perf_counter
         compute(sound[rows], faces[rows])
         began = clock()
         compute(sound[rows], faces[rows])
-        return clock() - began
+        return (clock() - began) / plan.batch_size
 
     def _halved(self, plan: Plan) -> Compute:
         """The engine for half the batch; a compiled one is for its own batch only, so it is left."""
@@ -216,9 +221,10 @@ def _has_fast_bfloat16(device: str) -> bool:
     return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
-def _batch_size(device: str) -> int:
+def batch_size(device: str) -> int:
+    """How many frames at once, at most."""
     if device == "cpu":
-        return CPU_BATCH
+        return max(CPU_BATCHES.values())
     free_bytes, _ = torch.cuda.mem_get_info()
     least, most = CUDA_BATCHES
     return max(least, min(most, free_bytes // 2 // CUDA_BYTES_PER_FRAME))

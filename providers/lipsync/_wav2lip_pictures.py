@@ -49,11 +49,10 @@ def blended(part: Image, face: npt.NDArray[np.float32], strength: float = 1.0) -
     """
     height, width = part.shape[:2]
     first = unchanged_rows(height)
-    above = cv2.resize(face.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_CUBIC)[first:]
-    above = np.clip(above * np.float32(255), 0, 255)
-    below = part[first:].astype(np.float32)
-    below += (above - below) * (feather(width, height)[first:] * np.float32(strength))[..., None]
-    return (below + 0.5).astype(np.uint8)
+    levels = (face.transpose(1, 2, 0) * np.float32(255) + np.float32(0.5)).astype(np.uint8)  # (96, 96, 3)
+    above = cv2.resize(levels, (width, height), interpolation=cv2.INTER_CUBIC)[first:]
+    share = feather(width, height)[first:] * np.float32(strength)
+    return np.asarray(cv2.blendLinear(above, part[first:], share, 1 - share), np.uint8)
 
 
 def unchanged_rows(height: int) -> int:

@@ -1,5 +1,6 @@
 """Weights that are loaded once and stay, and the engines that were made of them: the one place that loads."""
 
+import ctypes
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -57,7 +58,8 @@ class Weights:
 
     def drop(self, plan: Plan) -> None:
         """Free what a plan holds that is not followed."""
-        self._made.pop(plan, None)
+        if self._made.pop(plan, None) is not None:
+            _return_memory()
 
     def exact(self, mel: Floats, face: Floats) -> Floats:
         """What float32 computes, slowly and without memory of its own."""
@@ -96,6 +98,13 @@ def _loaded(stamp: tuple[int, int], model: ModelFile) -> Weights:
 def weights_of(generator: Generator) -> Weights:
     """Of a generator in eval mode, which is changed."""
     return Weights(folded(generator))
+
+
+def _return_memory() -> None:
+    """What was freed goes back to the system: glibc would keep the 300 MB of an engine for later."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
+    if trim is not None:
+        trim(0)
 
 
 def cores() -> int:
