@@ -58,17 +58,22 @@ def face_track(
         if boxes is not None:
             return placed_track(boxes, options.detector, seconds)
     key = f"face-track/{VERSION}/{video.digest}/{_spec(options, models, speaker)}"
-    kept = _kept(artifacts, key)
+    kept = kept_track(artifacts, key)
     if kept is not None and (kept.is_whole or kept.end_seconds >= seconds):
         return kept
     tracker = FaceTracker(speaker, choice=options.choose, find=detector(options, models))
     track = _followed(artifacts.fetch(video), tracker, options.detector, seconds + _ENOUGH_SECONDS, on_second)
-    made = artifacts.put(io.BytesIO(track.model_dump_json().encode()), "application/json", {"derived": "face track"})
-    artifacts.name(key, made)
+    keep_track(artifacts, key, track)
     return track
 
 
-def _kept(artifacts: ArtifactClient, key: str) -> FaceTrack | None:
+def keep_track(artifacts: ArtifactClient, key: str, track: FaceTrack) -> None:
+    """As an artifact of its own, under a key that says of which video it is and how it was made."""
+    made = artifacts.put(io.BytesIO(track.model_dump_json().encode()), "application/json", {"derived": "face track"})
+    artifacts.name(key, made)
+
+
+def kept_track(artifacts: ArtifactClient, key: str) -> FaceTrack | None:
     """What was found before; None also where it is gone or damaged."""
     ref = artifacts.named(key)
     if ref is None:

@@ -64,9 +64,8 @@ class MouthTrack:
 class MouthMeter:
     """Takes the frames of a video in order; holds about a second of them, and 576 bytes of each for the end."""
 
-    def __init__(self, look_every_seconds: float = LOOK_EVERY_SECONDS) -> None:
-        self.places = MouthPlaces()
-        self._look_every_seconds = look_every_seconds
+    def __init__(self, places: MouthPlaces | None = None) -> None:
+        self.places = places or MouthPlaces()
         self._waiting: deque[tuple[float, Image | None]] = deque()
         self._times: list[float] = []
         self._maps: list[Map | None] = []
@@ -74,7 +73,7 @@ class MouthMeter:
     def add(self, time_seconds: float, bgr: Image | None) -> None:
         """``bgr`` uint8 (H, W, 3), a long side of 480 pixels is enough; None for a frame not worth looking at."""
         looks = self.places.looks
-        is_due = not looks or time_seconds >= looks[-1].time_seconds + self._look_every_seconds - 1e-6
+        is_due = not looks or time_seconds >= looks[-1].time_seconds + LOOK_EVERY_SECONDS - 1e-6
         if bgr is not None and is_due:
             self.places.look(time_seconds, bgr)
         self._waiting.append((time_seconds, bgr))

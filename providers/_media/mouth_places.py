@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.artifacts import Box
-from providers._media.faces import Face, find_faces
+from providers._media.face_looks import FaceLooks
+from providers._media.faces import Choice, Face, choose_face, find_faces
 
 Image = npt.NDArray[np.uint8]
 
@@ -57,15 +58,24 @@ class Place:
 class MouthPlaces:
     """Collects looks in order of time and answers where the face was."""
 
-    def __init__(self) -> None:
+    def __init__(self, eye: FaceLooks | None = None, choice: Choice = "largest") -> None:
+        """
+        Args:
+            eye: what looks for faces; None: the cascades, and nothing is kept.
+            choice: of several faces, at first.
+        """
         self.looks: list[Look] = []
+        self._eye = eye
+        self._choice: Choice = choice
 
     def look(self, time_seconds: float, bgr: Image) -> Look:
-        """Search one frame. The face followed is the largest at first, then the one nearest to the last seen."""
-        faces = find_faces(bgr)
+        """Search one frame. The face followed is the chosen one at first, then the one nearest to the last seen."""
+        faces = find_faces(bgr) if self._eye is None else self._eye(time_seconds, bgr)
         previous = next((look.face for look in reversed(self.looks) if look.face), None)
         near = [face for face in faces if previous and _distance(face, previous) < SAME_FACE_DISTANCE]
-        face = near[0] if near else (faces[0] if faces else None)
+        face = near[0] if near else choose_face(faces, None, self._choice, (bgr.shape[1], bgr.shape[0]))
+        if self._eye is not None:
+            self._eye.settle(time_seconds, face, bgr)
         self.looks.append(Look(time_seconds, face))
         return self.looks[-1]
 

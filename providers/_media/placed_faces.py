@@ -45,7 +45,7 @@ def placed_track(track: BoxTrack, detector: str, seconds: float) -> FaceTrack:
         elif first is None:
             shot, first = shot + 1, box
         shots.append(-1 if box is None else shot)
-        transforms.append(None if box is None or first is None else _from_to(first, box))
+        transforms.append(None if box is None or first is None else from_to(first, box))
         face = None if box is None else face_of(box)
         seen.append(FaceSeen(frame=place, box=face.box if face else None, confidence=face.confidence if face else 0.0))
     return FaceTrack(
@@ -68,7 +68,8 @@ def _times(track: BoxTrack, seconds: float) -> tuple[float, ...]:
     return tuple(sorted({round(time_seconds, 6) for time_seconds in (*steps, *starts)}))
 
 
-def _from_to(first: Box, box: Box) -> Similarity:
+def from_to(first: Box, box: Box) -> Similarity:
+    """What moves one upright box over another."""
     if box == first:
         return _STILL
     scale = box.width / first.width

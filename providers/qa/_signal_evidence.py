@@ -6,13 +6,16 @@ from pathlib import Path
 
 from contracts.artifacts import ArtifactRef, MediaInfo, Span
 from contracts.base import Fidelity
-from contracts.context import ArtifactClient, Progress
+from contracts.context import ArtifactClient, Progress, ProviderContext
 from contracts.errors import ContractViolation, ProviderRejected
+from contracts.faces import FaceOptions
 from contracts.qa import QAReviewRequest
 from contracts.script import MouthCurve, Phone, ScriptResult
 from providers._media.audio import read_audio_blocks
+from providers._media.face_looks import FaceLooks
 from providers._media.frames import Frame, read_frames
 from providers._media.loudness import Loudness, measure
+from providers._media.mouth_places import MouthPlaces
 from providers.qa._signal_picture import Picture, watch
 from providers.qa._signal_sound import LEVEL_RATE_HZ, LISTEN_RATE_HZ, Sound, clipped_spans, listen, true_spans
 from providers.qa._signal_source import Comparison, compare
@@ -50,17 +53,22 @@ class Evidence:
 
 
 def gather(
-    request: QAReviewRequest, info: MediaInfo, artifacts: ArtifactClient, progress: Progress, long_side: int
+    request: QAReviewRequest, info: MediaInfo, context: ProviderContext, long_side: int, faces: FaceOptions
 ) -> Evidence:
     """``info`` is of a file with picture and sound.
 
     Raises:
+        ProviderUnavailable: the file by which faces are to be found is missing, or no such file.
         ProviderRejected: the source recording, or the file after all, does not decode.
     """
     if info.video is None or info.audio is None:
         raise ValueError("expected facts of a file with picture and sound")
+    artifacts = context.artifacts
     path = artifacts.fetch(request.video)
-    picture = watch(_counted(read_frames(path, max_long_side=long_side), info.video.frame_count, progress))
+    eye = FaceLooks(request.video, artifacts, faces, context.models or {}, (info.video.width, info.video.height))
+    frames = _counted(read_frames(path, max_long_side=long_side), info.video.frame_count, context.progress)
+    picture = watch(frames, MouthPlaces(eye, faces.choose))
+    eye.keep()
     sound = _heard(path)
     source = _heard(artifacts.fetch(request.audio_track))
     begin = min(info.video.start_seconds, info.audio.start_seconds)

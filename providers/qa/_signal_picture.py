@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from contracts.artifacts import Box, Span
 from providers._media.mouth_measure import MouthMeter, MouthTrack
+from providers._media.mouth_places import MouthPlaces
 
 Image = npt.NDArray[np.uint8]
 
@@ -52,10 +53,10 @@ class Picture:
         return float(self.times_seconds[-1]) + self.frame_seconds if len(self.times_seconds) else 0.0
 
 
-def watch(frames: Iterable[TimedFrame]) -> Picture:
+def watch(frames: Iterable[TimedFrame], places: MouthPlaces | None = None) -> Picture:
     """Look at every frame once; about a second of them is held at a time."""
     times: list[float] = []
-    mouth, freezes, black = MouthMeter(), _Freezes(), _Stretches()
+    mouth, freezes, black = MouthMeter(places), _Freezes(), _Stretches()
     for frame in frames:
         times.append(frame.time_seconds)
         gray = np.asarray(cv2.cvtColor(frame.bgr, cv2.COLOR_BGR2GRAY), np.uint8)

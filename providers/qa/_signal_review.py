@@ -8,6 +8,7 @@ from contracts.artifacts import ArtifactRef
 from contracts.base import Fidelity
 from contracts.context import ArtifactClient, ProviderContext
 from contracts.errors import ProviderRejected
+from contracts.faces import FaceOptions
 from contracts.production import DeliveryProfile
 from contracts.qa import QACheck, QAMetrics, QAReviewRequest, QAReviewResult, Verdict
 from contracts.script import MouthCurve
@@ -26,7 +27,7 @@ from providers.qa._signal_sync import Signal
 MOST_CURVE_RATE_HZ = 100.0
 
 
-def review(request: QAReviewRequest, context: ProviderContext, long_side: int) -> QAReviewResult:
+def review(request: QAReviewRequest, context: ProviderContext, long_side: int, faces: FaceOptions) -> QAReviewResult:
     """Raises ProviderRejected when the source recording does not decode; a broken finished file is a finding."""
     catalogue = _catalogue(request.production.profile)
     honest = file_checks.fidelity(catalogue, request.input_fidelity)
@@ -37,7 +38,7 @@ def review(request: QAReviewRequest, context: ProviderContext, long_side: int) -
     basic = (file_checks.readable(catalogue, info), file_checks.streams(catalogue, info))
     if basic[1].status == "fail" or info.video is None or info.audio is None:
         return _result(request, (*basic, honest))
-    evidence = gather(request, info, context.artifacts, context.progress, long_side)
+    evidence = gather(request, info, context, long_side, faces)
     checks = (*basic, *_all_checks(request, catalogue, evidence), honest)
     measured = _store_curve(context.artifacts, evidence.picture)
     return _result(request, checks, evidence, measured)
