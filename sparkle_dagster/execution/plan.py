@@ -96,9 +96,8 @@ class Planner:
             ConfigError: something that was asked for cannot be done exactly.
             ArtifactMissing: the production was never taken in.
         """
-        return _Planning(
-            self.workspace, self.history or History(self.workspace), production, selection, switches or {}
-        ).plan()
+        self.history = self.history or History(self.workspace)
+        return _Planning(self.workspace, self.history, production, selection, switches or {}).plan()
 
 
 @dataclass

@@ -193,3 +193,12 @@ def test_provider_for_a_node_that_its_condition_turns_off_is_refused(maker: Make
 def test_launchpad_refuses_what_a_plan_refuses(maker: Maker, made: str) -> None:
     with pytest.raises(ConfigError, match="expected the weights 'net'"):
         maker.make(made, ["lipsync"], provider="weighted")
+
+
+def test_planner_reads_the_past_once(maker: Maker, production: str) -> None:
+    planner = Planner(maker.workspace)
+    planner.plan(production)
+    first = planner.history
+    planner.plan(production)
+    assert first is not None
+    assert planner.history is first
