@@ -140,7 +140,7 @@ class Lane(Model):
     """``local``: this machine. ``ray``: machines of a Ray cluster, where an actor per slot holds its part of a GPU."""
 
     kind: Literal["local", "ray"] = "local"
-    slots: int = Field(default=1, ge=1, le=1024, description="Steps of this lane that may run at once, across runs.")
+    slots: int = Field(default=1, ge=1, le=1024, description="Steps at once: of gpu across runs, of cpu in one run.")
     address: str = Field(
         default="", pattern=r"^((ray://)?[^\s/:]+:\d+)?$", description="ray: host and port of the cluster's head."
     )
@@ -164,6 +164,15 @@ class Lane(Model):
 class Lanes(Model):
     cpu: Lane = Lane(slots=2)
     gpu: Lane = Lane(slots=1)
+
+
+class QueueSettings(Model):
+    """Who goes first of those that wait; how many run at once stands in dagster.yaml."""
+
+    priorities: dict[str, int] = Field(
+        default_factory=dict,
+        description="Tag of an upload -> its place: the highest first; 0 without such a tag.",
+    )
 
 
 class WarmSettings(Model):
@@ -216,6 +225,7 @@ class PlatformSettings(Model):
     sinks: tuple[Sink, ...] = Field(default=(), description="Where node events are delivered.")
     events: EventSettings = EventSettings()
     lanes: Lanes = Lanes()
+    queue: QueueSettings = QueueSettings()
     warm: WarmSettings = WarmSettings()
     retention: RetentionSettings = RetentionSettings()
     quota: Quota = Quota()

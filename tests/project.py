@@ -23,20 +23,24 @@ import dagster as dg
 from sparkle_dagster.definitions import defs
 from sparkle_dagster.defs.home import prepare_home
 from sparkle_dagster.workspace import this_workspace
-instance, code = prepare_home(this_workspace()), defs.get_repository_def()
-context = dg.build_sensor_context(instance, cursor=sys.argv[2] or None, repository_def=code)
-with dg.partition_loading_context(dynamic_partitions_store=instance):
-    found = defs.resolve_sensor_def(sys.argv[1]).evaluate_tick(context)
+instance = prepare_home(this_workspace())
+# Called as it is: Dagster's own evaluation looks for partitions that the same answer asks for.
+found = defs.resolve_sensor_def(sys.argv[1])(dg.build_sensor_context(instance, cursor=sys.argv[2] or None))
+if not isinstance(found, dg.SensorResult):
+    is_request = isinstance(found, dg.RunRequest)
+    found = dg.SensorResult(run_requests=[found]) if is_request else dg.SensorResult(skip_reason=found)
 requests = [
     {
         "key": item.run_key,
+        "production": item.partition_key,
         "config": item.run_config,
         "tags": dict(item.tags),
         "assets": [key.path[-1] for key in item.asset_selection or ()],
     }
     for item in found.run_requests or ()
 ]
-print(json.dumps({"requests": requests, "skipped": found.skip_message, "cursor": found.cursor}))
+skipped = found.skip_reason.skip_message if found.skip_reason else None
+print(json.dumps({"requests": requests, "skipped": skipped, "cursor": found.cursor}))
 """
 
 

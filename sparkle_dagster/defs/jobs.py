@@ -1,6 +1,6 @@
 """The one job: make a production, or any part of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,5 +41,14 @@ def upload_run_config(workspace: Workspace, files: Mapping[str, Path]) -> dict[s
     return {"ops": {op_name(workspace, "upload"): {"config": {"files": names}}}}
 
 
-def production_tags(workspace: Workspace, production: str) -> dict[str, str]:
-    return {PRODUCTION_TAG: production, WORKSPACE_TAG: workspace.settings.workspace}
+def production_tags(workspace: Workspace, production: str, upload_tags: Iterable[str] = ()) -> dict[str, str]:
+    """Which production a run makes, of which workspace; and its place in Dagster's queue, where a tag says so."""
+    tags = {PRODUCTION_TAG: production, WORKSPACE_TAG: workspace.settings.workspace}
+    priority = priority_of(workspace, upload_tags)
+    return {**tags, "dagster/priority": str(priority)} if priority else tags
+
+
+def priority_of(workspace: Workspace, upload_tags: Iterable[str]) -> int:
+    """The highest that a tag gives."""
+    priorities = workspace.registry.settings.queue.priorities
+    return max((priorities[tag] for tag in upload_tags if tag in priorities), default=0)

@@ -84,5 +84,5 @@ def _request(
         run_key=f"{production}@{decided}:{ruled}",
         partition_key=production,
         asset_selection=[asset_key(workspace, name) for name in assets],
-        tags=production_tags(workspace, production),
+        tags=production_tags(workspace, production, workspace.read_result("upload", production)["tags"]),
     )

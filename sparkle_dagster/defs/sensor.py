@@ -11,6 +11,7 @@ from sparkle_dagster.defs.jobs import (
     PRODUCTION_TAG,
     UNFINISHED,
     WORKSPACE_TAG,
+    priority_of,
     production_tags,
     upload_run_config,
 )
@@ -34,7 +35,9 @@ def build_inbox_sensor(workspace: Workspace) -> dg.SensorDefinition:
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         workspace = this_workspace()
         _fetch(workspace, context)
-        arrivals = look(workspace, _known_keys(context.instance), context.log.warning)[:MAX_REQUESTS_PER_TICK]
+        found = look(workspace, _known_keys(context.instance), context.log.warning)
+        found.sort(key=lambda arrival: -priority_of(workspace, arrival.tags))  # of equals, the oldest first
+        arrivals = found[:MAX_REQUESTS_PER_TICK]
         left = _left_of_quota(context.instance, workspace)
         if arrivals and left is not None and left <= 0:
             return dg.SkipReason(f"{len(arrivals)} wait: settings.quota.productions_in_flight is reached")
@@ -98,7 +101,7 @@ def _request(instance: dg.DagsterInstance, workspace: Workspace, arrival: Arriva
         run_key=_run_key(instance, workspace, arrival),
         partition_key=arrival.production_key,
         run_config={**upload_run_config(workspace, arrival.files), **QUIET_CONSOLE},
-        tags=production_tags(workspace, arrival.production_key),
+        tags=production_tags(workspace, arrival.production_key, arrival.tags),
         asset_selection=[asset_key(workspace, name) for name in arrival.assets] or None,
     )
 

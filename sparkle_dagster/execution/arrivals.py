@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts.errors import ConfigError
+from contracts.errors import ConfigError, UploadRejected
 from contracts.upload import UploadResult
 from sparkle_dagster.execution.inbox import (
     InboxGroup,
@@ -20,7 +20,7 @@ from sparkle_dagster.execution.inbox import (
 )
 from sparkle_dagster.execution.intake import joined_upload, move_to_admitted, previous_upload
 from sparkle_dagster.execution.selection import REPORT, assets_following
-from sparkle_dagster.execution.upload_options import changed_options
+from sparkle_dagster.execution.upload_options import changed_options, read_options
 from sparkle_dagster.workspace import Workspace
 
 UPLOAD_FIELD_OF_ROLE = {"audio": "audio_track", "face": "video_stub", "transcript": "transcript"}
@@ -38,6 +38,8 @@ class Arrival:
     run_key: str
     assets: tuple[str, ...]
     is_new: bool
+    tags: tuple[str, ...] = ()
+    """Of the upload, as it will be."""
 
 
 def _ignore(_problem: str) -> None:
@@ -106,6 +108,7 @@ def consider(workspace: Workspace, group: InboxGroup, known_keys: Iterable[str])
         run_key=f"{key}@{generation}:{content_digest_of(digests)[:16]}",
         assets=affected_assets(workspace, changed) if before else (),
         is_new=known is None,
+        tags=_tags(group.files, before),
     )
 
 
@@ -121,6 +124,15 @@ def affected_assets(workspace: Workspace, changed_fields: Iterable[str]) -> tupl
         if "profile" in changed or changed & {item.source_field for item in node.inputs if item.source == "upload"}
     }
     return ("upload", *assets_following(workspace.workflow, bound), REPORT)
+
+
+def _tags(files: Mapping[str, Path], before: UploadResult | None) -> tuple[str, ...]:
+    """Of options that cannot be read: none; the run says what is wrong with them."""
+    if "options" not in files:
+        return before.tags if before else ()
+    with suppress(UploadRejected):
+        return read_options(files["options"]).tags
+    return ()
 
 
 def _waits(workspace: Workspace, group: InboxGroup) -> bool:

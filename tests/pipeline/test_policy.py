@@ -91,7 +91,7 @@ def test_persons_word_is_carried_out_by_the_sensor_and_kept_by_gc(project: Proje
     (production,) = [key.partition("/")[2] for key in project.store.keys("decision/three")]
     project.sparkle("approve", production, "--by", "Ada", "--note", "red enough for me")
     (request,) = project.tick("decisions")["requests"]
-    assert request["tags"]["dagster/partition"] == production
+    assert request["production"] == production
     assert request["assets"] == ["decision", "report"]
     assert project.tick("decisions")["requests"] == [request], "the same key until it has run: Dagster starts it once"
     (answer,) = project.sparkle("refresh", production)
@@ -129,7 +129,7 @@ def test_sensor_asks_for_the_run_that_a_policy_wants(project: Project) -> None:
     assert decision(project, production)["action"] == "regenerate"
     assert f"sparkle refresh {production}" in project.command("status", production).stdout
     (request,) = project.tick("decisions", cursor)["requests"]
-    assert (request["tags"]["dagster/partition"], request["assets"]) == (production, AFTER_LIPSYNC)
+    assert (request["production"], request["assets"]) == (production, AFTER_LIPSYNC)
 
 
 @pytest.mark.requirement("S53")

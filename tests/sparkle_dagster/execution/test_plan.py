@@ -195,10 +195,10 @@ def test_launchpad_refuses_what_a_plan_refuses(maker: Maker, made: str) -> None:
         maker.make(made, ["lipsync"], provider="weighted")
 
 
-def test_planner_reads_the_past_once(maker: Maker, production: str) -> None:
+def test_planner_reads_the_past_once(maker: Maker, made: str) -> None:
     planner = Planner(maker.workspace)
-    planner.plan(production)
+    planner.plan(made)
     first = planner.history
-    planner.plan(production)
+    planner.plan(made)
     assert first is not None
     assert planner.history is first
