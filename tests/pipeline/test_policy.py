@@ -34,6 +34,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
+@pytest.fixture(scope="module")
+def escalated(project: Project) -> str:
+    """A production that no run makes red enough."""
+    wants(project, 250)
+    production: str = project.sparkle("run", second_of_sound(project.root / "three.wav", 3))["production"]
+    return production
+
+
 def wants(project: Project, least: int) -> None:
     """How red the review wants the picture."""
     path = project.root / REGISTRY
@@ -70,9 +78,8 @@ def test_rejected_review_is_made_again_with_the_next_provider_and_stays_so(proje
 
 
 @pytest.mark.requirement("S53", "X9")
-def test_runs_end_at_their_bound_and_a_person_is_asked(project: Project) -> None:
-    wants(project, 250)
-    production = project.sparkle("run", second_of_sound(project.root / "three.wav", 3))["production"]
+def test_runs_end_at_their_bound_and_a_person_is_asked(project: Project, escalated: str) -> None:
+    production = escalated
     found = decision(project, production)
     tried = [(item["provider"], item["options"]) for item in found["regenerations"]]
     assert tried == [("othermouth", {}), ("mouth", {"shade": 6})], "two, and the third way is not gone"
@@ -87,8 +94,9 @@ def test_runs_end_at_their_bound_and_a_person_is_asked(project: Project) -> None
 
 
 @pytest.mark.requirement("S53", "X9", "S38")
-def test_persons_word_is_carried_out_by_the_sensor_and_kept_by_gc(project: Project) -> None:
-    (production,) = [key.partition("/")[2] for key in project.store.keys("decision/three")]
+def test_persons_word_is_carried_out_by_the_sensor_and_kept_by_gc(project: Project, escalated: str) -> None:
+    production = escalated
+    wants(project, 250)
     project.sparkle("approve", production, "--by", "Ada", "--note", "red enough for me")
     (request,) = project.tick("decisions")["requests"]
     assert request["production"] == production
@@ -108,8 +116,9 @@ def test_persons_word_is_carried_out_by_the_sensor_and_kept_by_gc(project: Proje
 
 
 @pytest.mark.requirement("S53")
-def test_word_on_one_video_says_nothing_of_another(project: Project) -> None:
-    (production,) = [key.partition("/")[2] for key in project.store.keys("decision/three")]
+def test_word_on_one_video_says_nothing_of_another(project: Project, escalated: str) -> None:
+    production = escalated
+    wants(project, 250)
     project.sparkle("approve", production)
     project.sparkle("rerun", production, "--from", "lipsync", "--provider", "lipsync=othermouth")
     found = decision(project, production)

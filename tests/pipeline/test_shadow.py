@@ -64,9 +64,11 @@ def test_second_workflow_runs_beside_on_the_same_upload(project: Project) -> Non
 
 @pytest.mark.requirement("S57")
 def test_report_says_who_wins_by_how_much(project: Project) -> None:
+    project.sparkle("run", second_of_sound(project.root / "four.wav", 4))
     project.sparkle("shadow", "run")
     shown = project.command("shadow", "report", "lipsync").stdout
-    assert "lipsync.othermouth beside mouth 2: 2 production(s)" in shown
+    count = len(project.store.keys("upload/"))
+    assert f"lipsync.othermouth beside mouth {count}: {count} production(s)" in shown
     assert "lipsync.othermouth wins: How red it is +160" in shown
     refused = project.command("shadow", "report", "nothing")
     assert refused.returncode == 1
