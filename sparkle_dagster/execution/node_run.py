@@ -119,7 +119,6 @@ class _Run:
     reason: str = ""
 
     def outcome(self) -> NodeOutcome:
-        self.switches = as_decided(self.context.production, self.node.id, self.switches)
         sources = {UPLOAD: self.upload, **self.results}
         decision = decide(self.node, values_in(sources), self.context.production, self.registry.is_enabled)
         if decision.reason:
@@ -128,6 +127,8 @@ class _Run:
                 "%s %s: %s", self.node.id, "runs" if decision.runs else "is turned off", self.reason
             )
         refuse_conflict(self.node, self.switches, decision, self.registry)
+        if decision.runs:
+            self.switches = as_decided(self.context.production, self.node.id, self.switches)
         task = self.registry.resolve(
             self.node.capability,
             enabled=self.switches.enabled if decision.runs else False,

@@ -161,9 +161,11 @@ class _Planning:
                 f"{node.id} reads the result of {', '.join(never)}, of which {self.production} has none; "
                 f"make it first: --from {never[0]}"
             )
-        switches = as_decided(self.spec, node.id, self.switches.get(node.id, NodeSwitches()))
+        switches = self.switches.get(node.id, NodeSwitches())
         decision = RUNS_ALWAYS if missing else self._decision(node)
         refuse_conflict(node, switches, decision, self.workspace.registry)
+        if decision.runs:
+            switches = as_decided(self.spec, node.id, switches)
         if missing:
             candidates = self._candidates(node, switches, decision)
             able = [candidate for candidate in candidates if self._unavailable(node, candidate) is None]
