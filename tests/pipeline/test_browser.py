@@ -130,8 +130,13 @@ def test_dropped_voice_becomes_a_production_that_is_followed(
 ) -> None:
     voice = tmp_path / "dropped.wav"
     voice.write_bytes((samples / "voice_short.wav").read_bytes() + b"dropped")
+    held: list[Any] = []
+    page.route("**/choices", held.append)
     page.goto(service.url)
     page.set_input_files("#files", [str(voice), str(samples / "voice_short.txt")])
+    for route in held:  # files may be dropped before the page knows what it may offer
+        route.continue_()
+    assert held
     page.wait_for_selector("select >> nth=0")
     page.select_option("label:has-text('profile') select", "draft")
     page.select_option("label:has-text('lipsync') select", "-")
