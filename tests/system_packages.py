@@ -11,9 +11,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGES = {"strace": "strace", "chromium": "chromium", "postgres": "postgresql", "prometheus": "prometheus"}
+PACKAGES = {
+    "strace": "strace",
+    "chromium": "chromium",
+    "postgres": "postgresql",
+    "prometheus": "prometheus",
+    "nginx": "nginx-light",
+}
 """Program -> its package on Debian and Ubuntu."""
-OFF_THE_PATH = ("/usr/lib/postgresql/*/bin",)
+OFF_THE_PATH = ("/usr/lib/postgresql/*/bin", "/usr/sbin")
 """Folders that Debian keeps off the search path."""
 
 

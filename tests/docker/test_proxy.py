@@ -2,7 +2,6 @@
 
 import base64
 import http.server
-import shutil
 import socket
 import subprocess
 import threading
@@ -13,6 +12,8 @@ from pathlib import Path
 from string import Template
 
 import pytest
+
+from tests.system_packages import program
 
 TEMPLATE = Path(__file__).parents[2] / "docker/nginx.conf.template"
 TOKEN, NAME, PASSWORD = "the token", "anna", "open sesame"
@@ -57,8 +58,7 @@ def upstreams() -> Iterator[tuple[int, int]]:
 
 @pytest.fixture
 def door(upstreams: tuple[int, int], tmp_path: Path) -> Iterator[int]:
-    program = shutil.which("nginx")
-    assert program, "nginx is needed: apt-get install nginx-light"
+    nginx = program("nginx")
     with socket.create_server(("localhost", 0)) as probe:
         port = probe.getsockname()[1]
     hashed = subprocess.run(
@@ -75,7 +75,7 @@ def door(upstreams: tuple[int, int], tmp_path: Path) -> Iterator[int]:
     }
     (tmp_path / "site.conf").write_text(Template(TEMPLATE.read_text()).safe_substitute(values))
     (tmp_path / "nginx.conf").write_text(MAIN.format(root=tmp_path))
-    process = subprocess.Popen([program, "-c", str(tmp_path / "nginx.conf"), "-p", str(tmp_path), "-g", "user root;"])
+    process = subprocess.Popen([nginx, "-c", str(tmp_path / "nginx.conf"), "-p", str(tmp_path), "-g", "user root;"])
     try:
         end = time.monotonic() + 60
         while True:

@@ -131,7 +131,7 @@ def test_dropped_voice_becomes_a_production_that_is_followed(
     voice = tmp_path / "dropped.wav"
     voice.write_bytes((samples / "voice_short.wav").read_bytes() + b"dropped")
     held: list[Any] = []
-    page.route("**/choices", held.append)
+    page.route("**/choices", lambda route: held.append(route))
     page.goto(service.url)
     page.set_input_files("#files", [str(voice), str(samples / "voice_short.txt")])
     for route in held:  # files may be dropped before the page knows what it may offer
