@@ -63,8 +63,11 @@ def test_a_bucket_and_a_disk_get_the_same_artifacts(in_bucket: InBucket, made: M
 
 
 def test_nothing_of_the_production_lies_on_this_machine_alone(in_bucket: InBucket) -> None:
-    """No manifest does, and every byte that one names is in the bucket."""
-    assert not list((in_bucket.project.home / "store").rglob("@*"))
+    """No manifest does, and every byte that one names is in the bucket.
+
+    What is only found by name, as a face track is, may be computed again on another machine.
+    """
+    assert not [path for path in (in_bucket.project.home / "store").rglob("@*") if "refs" in path.parts]
     store = in_bucket.store
     for key in store.keys(""):
         for digest in store.read(key).blobs:
