@@ -9,6 +9,7 @@ from sparkle_dagster.defs.assets import asset_key
 from sparkle_dagster.defs.jobs import (
     PRODUCTION_JOB,
     PRODUCTION_TAG,
+    SHADOW_JOB,
     UNFINISHED,
     WORKSPACE_TAG,
     priority_of,
@@ -90,10 +91,8 @@ def _left_of_quota(instance: dg.DagsterInstance, workspace: Workspace) -> int | 
     limit = workspace.registry.settings.quota.productions_in_flight
     if limit is None:
         return None
-    mine = dg.RunsFilter(
-        job_name=PRODUCTION_JOB, tags={WORKSPACE_TAG: workspace.settings.workspace}, statuses=UNFINISHED
-    )
-    return limit - len({run.tags.get(PRODUCTION_TAG) for run in instance.get_runs(mine)})
+    mine = instance.get_runs(dg.RunsFilter(tags={WORKSPACE_TAG: workspace.settings.workspace}, statuses=UNFINISHED))
+    return limit - len({run.tags.get(PRODUCTION_TAG) for run in mine if run.job_name != SHADOW_JOB})
 
 
 def _request(instance: dg.DagsterInstance, workspace: Workspace, arrival: Arrival) -> dg.RunRequest:

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from contracts.errors import ArtifactMissing, ConfigError, UploadRejected
 from sparkle_dagster.defs import sensor
-from sparkle_dagster.defs.jobs import PRODUCTION_TAG, WORKSPACE_TAG
+from sparkle_dagster.defs.jobs import PRODUCTION_TAG, SHADOW_JOB, WORKSPACE_TAG
 from sparkle_dagster.defs.partitions import partitions_name
 from sparkle_dagster.execution.intake import Admission, admit
 from sparkle_dagster.workspace import Workspace, load_workspace
@@ -112,11 +112,17 @@ def test_productions_above_the_quota_wait(project: Project, monkeypatch: pytest.
     def nothing() -> None:
         """Does nothing."""
 
+    @dg.job(name=SHADOW_JOB)
+    def shadow() -> None:
+        """Does not count."""
+
     with dg.instance_for_test() as instance:
         assert sensor._left_of_quota(instance, workspace) == 2
         for name, production in (("small", "a-1"), ("small", "a-1"), ("main", "b-1")):
             tags = {WORKSPACE_TAG: name, PRODUCTION_TAG: production}
             instance.create_run_for_job(nothing, tags=tags, status=dg.DagsterRunStatus.STARTED)
+        tags = {WORKSPACE_TAG: "small", PRODUCTION_TAG: "c-1"}
+        instance.create_run_for_job(shadow, tags=tags, status=dg.DagsterRunStatus.STARTED)
         assert sensor._left_of_quota(instance, workspace) == 1
         assert sensor._left_of_quota(instance, workspace_of(project, "main", monkeypatch)) is None
 
