@@ -19,7 +19,7 @@ PACKAGES = {
     "nginx": "nginx-light",
 }
 """Program -> its package on Debian and Ubuntu."""
-OFF_THE_PATH = ("/usr/lib/postgresql/*/bin", "/usr/sbin")
+OFF_THE_PATH = ("/usr/lib/postgresql/*/bin",)
 """Folders that Debian keeps off the search path."""
 
 
