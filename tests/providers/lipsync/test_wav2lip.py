@@ -353,6 +353,41 @@ def test_of_two_faces_the_asked_one_speaks(ask: Ask, animate: Animate, shown: Sh
     assert changed(animate(ask(picture, speaker=0))) == (True, False)
     assert changed(animate(ask(picture, speaker=1))) == (False, True)
     assert animate(ask(picture, speaker=2)).fidelity is Fidelity.PASSTHROUGH
+    both = cv2.copyMakeBorder(both, 0, 0, 260, 0, cv2.BORDER_REPLICATE).astype(np.uint8)
+    result = animate(ask(write_picture(tmp_path / "wide.png", both)), faces=FaceOptions(choose="central"))
+    change = np.abs(shown(result)[4].astype(int) - both).mean(axis=2)
+    assert change[:, 260:452].max() > 60, "the one in the middle of the picture, though it is the smaller one"
+    assert change[:, 452:].max() < 60
+
+
+def test_a_file_of_boxes_says_where_and_when(
+    ask: Ask,
+    context: ProviderContext,
+    models: dict[str, ModelFile],
+    shown: Shown,
+    put: Callable[[Path], ArtifactRef],
+    face: Bgr,
+    tmp_path: Path,
+) -> None:
+    """It counts in pixels of half the size; the face is there for half a second."""
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(
+        f'{{"schema_version": 1, "width": {SIDE // 2}, "height": {SIDE // 2}, "boxes": [{{"start_seconds": 0, "box": '
+        '{"x": 40, "y": 30, "width": 48, "height": 50}}, {"start_seconds": 0.5, "box": null}]}'
+    )
+    options = Wav2LipProvider.Options(faces=FaceOptions(detector="box_track", file="boxes"))
+    assert options.model_names == ("wav2lip", "boxes")
+    named = models | {"boxes": ModelFile(boxes, None, "own")}
+    film = write_film(tmp_path / "film.mp4", [face] * 20)
+    request = ask(film, audio_track=put(write_voice(tmp_path / "v.wav", 0.8)))
+    result = Wav2LipProvider(options, replace(context, models=named)).run(request)
+    frames = shown(result)
+    assert [(gap.start_frame, gap.end_frame_exclusive) for gap in result.untouched] == [(13, 20)]
+    assert differs(frames[3], face) > PAINTED
+    assert differs(frames[16], face) < 5
+    change = np.abs(frames[3].astype(int) - face).mean(axis=2)
+    rows, columns = np.nonzero(cv2.blur(change, (5, 5)) > 15)
+    assert (columns.min() >= 78, columns.max() < 178, rows.max() < 162) == (True, True, True)
 
 
 def test_a_face_that_leaves_the_picture_is_left_alone_from_there(

@@ -181,10 +181,13 @@ def test_an_engine_that_does_not_run_here_is_told_and_another_one_used(monkeypat
 
 
 @pytest.mark.usefixtures("modules_only")
-def test_memory_that_runs_out_while_the_precision_is_checked_halves_the_batch_too() -> None:
+def test_memory_that_runs_out_while_the_precision_is_checked_halves_the_batch_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engines, "_has_fast_bfloat16", lambda device: True)
     cramped = network(Cramped, gain=CALM)
     cramped.generator.asked, cramped.generator.most = [], 2  # type: ignore[assignment]
-    engine = Engine(cramped, EngineChoice("torch", device="cpu", precision="bfloat16", batch_size=8))
+    engine = Engine(cramped, EngineChoice("torch", device="cpu", batch_size=8))
     assert len(engine.faces(*golden_input())) == 4
     assert engine.frames_at_once == 2
     assert engine.notes[-1] == "Memory ran out, so the batch was halved to 2."
