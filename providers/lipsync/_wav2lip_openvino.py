@@ -3,16 +3,27 @@
 Only for CPUs. Not here: which engine runs (``_wav2lip_engine``), what the layers mean (``_wav2lip_network``).
 """
 
+import sys
 from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
-import openvino
-from openvino import opset13 as ops
 from torch import Tensor, nn
 
-from providers.lipsync._wav2lip_network import FACE_PX, MEL_BANDS, MEL_WINDOW, ConvBlock, Generator, UpBlock
-from providers.lipsync._wav2lip_torch import filled
+# Importing OpenVINO tells its makers so and writes into the home; without this package of it, it does neither.
+sys.modules.setdefault("openvino_telemetry", cast(Any, None))
+import openvino  # noqa: E402 - see above
+from openvino import opset13 as ops  # noqa: E402
+
+from providers.lipsync._wav2lip_network import (  # noqa: E402
+    FACE_PX,
+    MEL_BANDS,
+    MEL_WINDOW,
+    ConvBlock,
+    Generator,
+    UpBlock,
+)
+from providers.lipsync._wav2lip_torch import filled  # noqa: E402
 
 Floats = npt.NDArray[np.float32]
 Precision = Literal["float32", "bfloat16"]

@@ -1,6 +1,10 @@
 """Batches, memory that runs out, and lower precision that has to prove itself."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -236,3 +240,17 @@ def test_lower_precision_is_not_tried_where_it_is_not_fast(monkeypatch: pytest.M
 def test_distance_is_in_decibels() -> None:
     assert psnr_db(np.full(4, 0.1, np.float32), np.zeros(4, np.float32)) == pytest.approx(20)
     assert psnr_db(np.zeros(4, np.float32), np.zeros(4, np.float32)) == 99
+
+
+def test_openvino_tells_nobody_that_it_is_used(tmp_path: Path) -> None:
+    """Its package for telemetry would open a connection and leave files in the home."""
+    program = (
+        "import socket, sys\n"
+        "def refuse(*arguments): sys.exit(f'asked for {arguments[1:]}')\n"
+        "socket.socket.connect = socket.getaddrinfo = refuse\n"
+        "import providers.lipsync._wav2lip_openvino\n"
+        "assert sys.modules['openvino_telemetry'] is None\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "CI"} | {"HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, list(tmp_path.iterdir())) == (0, []), done.stderr
