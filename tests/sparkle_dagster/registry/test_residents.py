@@ -111,13 +111,6 @@ def test_a_process_that_imports_from_more_folders_uses_the_same(
     assert installation.run().notes[:2] == ("2", first.notes[1])
 
 
-def test_it_is_idle_as_soon_as_its_caller_has_the_answer(install: Install) -> None:
-    installation = install()
-    for _ in range(20):
-        installation.run()
-        assert [state.is_busy for state in installation.residents.states()] == [False]
-
-
 def test_every_run_has_an_empty_folder_of_its_own(install: Install, caplog: pytest.LogCaptureFixture) -> None:
     installation = install()
     seen: list[tuple[float, float, str]] = []
