@@ -78,7 +78,8 @@ def report(
     for found in reports:
         _show(found)
     if not reports:
-        console().print(f"nothing was compared for {capability} yet. [dim]next[/]  sparkle shadow run")
+        how = "sparkle run AUDIO --shadow-workflow FILE" if capability == "workflow" else "sparkle shadow run"
+        console().print(f"nothing was compared for {capability} yet. [dim]next[/]  {how}")
 
 
 def run_one(

@@ -113,8 +113,11 @@ def approvals(store: ArtifactStore) -> dict[str, str]:
 
 
 def _able(workspace: Workspace, node: Node) -> tuple[str, ...]:
-    candidates = workspace.registry.candidates(node.capability, provider=node.spec.provider)
-    return tuple(item.name for item in candidates if item.unavailable is None and not item.is_no_op)
+    registry = workspace.registry
+    candidates = registry.candidates(node.capability, provider=node.spec.provider)
+    return tuple(
+        item.name for item in candidates if registry.unavailable(item, node.spec.lane) is None and not item.is_no_op
+    )
 
 
 def _newest(workspace: Workspace, key: str) -> Manifest | None:

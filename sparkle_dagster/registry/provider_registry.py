@@ -257,7 +257,7 @@ class ProviderRegistry:
         no_op = None if settings.enabled else self._catalog.candidate(capability, NO_OP)
         place = "enabled" if no_op else "providers"
         origin = self.explain((capability, place))
-        return report_capability(capability, listed, others, licences, no_op, origin, self.unavailable)
+        return report_capability(capability, listed, others, licences, no_op, origin, self.unavailable, settings.shadow)
 
     def _resolution(
         self,

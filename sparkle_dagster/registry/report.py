@@ -1,6 +1,6 @@
 """What ``sparkle providers`` shows: which providers are selected, and why not the others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,12 +42,14 @@ def report_capability(
     no_op: ProviderCandidate | None,
     origin: Origin,
     unavailable: Callable[[ProviderCandidate], str | None],
+    shadow: Collection[str] = (),
 ) -> CapabilityReport:
     """Ask every provider whether it can run now, where it would.
 
     Args:
         licences: by provider name, where the checkpoint's licence counts.
         no_op: given where the capability is turned off.
+        shadow: names that run beside and are compared.
     """
     reports: list[ProviderReport] = []
     selected: str | None = None
@@ -65,7 +67,8 @@ def report_capability(
         is_no_op = no_op is not None and candidate.name == no_op.name
         selected = candidate.name if is_no_op else selected
         state = "selected" if is_no_op else "not_listed"
-        reports.append(_reported(candidate, state, unavailable(candidate) or "", licences))
+        beside = "runs in shadow" if candidate.name in shadow else ""
+        reports.append(_reported(candidate, state, unavailable(candidate) or beside, licences))
     return CapabilityReport(capability, no_op is None, selected, tuple(reports), origin)
 
 

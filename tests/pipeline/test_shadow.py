@@ -36,6 +36,9 @@ def test_owed_shadow_is_asked_for_last_and_made_once(project: Project) -> None:
     (request,) = project.tick("shadows")["requests"]
     assert request["config"]["ops"]["make_shadow"]["config"]["shadow"] == "lipsync.othermouth"
     assert int(request["tags"]["dagster/priority"]) < 0
+    (lipsync,) = [item for item in project.sparkle("providers") if item["capability"] == "lipsync"]
+    (beside,) = [item for item in lipsync["providers"] if item["name"] == "othermouth"]
+    assert (beside["state"], beside["reason"]) == ("not_listed", "runs in shadow")
     (made,) = project.sparkle("shadow", "run")["made"]
     assert made["comparison"]["ended"] == "compared"
     assert project.sparkle("shadow", "run") == {"owed": 0, "made": []}
