@@ -44,15 +44,19 @@ def build_policy_sensor() -> dg.SensorDefinition:
 
 
 def _decided(context: dg.SensorEvaluationContext, workspace: Workspace, node: Node) -> tuple[list[str], int]:
-    """Productions that a policy has decided on since the last look, and how far the look went."""
-    cursor, found = int(context.cursor or 0), list[str]()
+    """Productions that a policy has decided on since the last look, and where the next one begins.
+
+    It begins with the first that is in hand; what follows is asked for again then, and started once by its key.
+    """
+    cursor, found, is_open = int(context.cursor or 0), list[str](), True
     after = dg.AssetRecordsFilter(asset_key=asset_key(workspace, node.asset_key), after_storage_id=cursor)
     for record in context.instance.fetch_materializations(after, limit=MAX_LOOKED_AT, ascending=True).records:
         production = record.partition_key or ""
         if _is_in_hand(context.instance, workspace, production):
-            break  # the next look begins with it
+            is_open = False
+            continue
         found.append(production)
-        cursor = record.storage_id
+        cursor = record.storage_id if is_open else cursor
     return found, cursor
 
 

@@ -1,10 +1,13 @@
 """A policy node, by YAML alone: approves, asks for other runs up to its bound, or asks a person and holds nobody."""
 
+import fcntl
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sparkle_dagster.defs.reaper import LAUNCH_TAG
+from sparkle_dagster.defs.run_lock import locks_folder
 from tests.cheap import make_cheap_project, second_of_sound
 from tests.project import SOURCE, Project
 
@@ -137,6 +140,12 @@ def test_sensor_asks_for_the_run_that_a_policy_wants(project: Project) -> None:
     project.sparkle("rerun", production, "--from", "qa")
     assert decision(project, production)["action"] == "regenerate"
     assert f"sparkle refresh {production}" in project.command("status", production).stdout
+    with project.instance() as instance:
+        launch = instance.get_runs(limit=1)[0].tags[LAUNCH_TAG]
+    with (locks_folder(project.home) / f"{launch}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        asked = project.tick("decisions", cursor)
+        assert (asked["requests"], asked["cursor"]) == ([], cursor), "the command that made it lives, and carries on"
     (request,) = project.tick("decisions", cursor)["requests"]
     assert (request["production"], request["assets"]) == (production, AFTER_LIPSYNC)
 
