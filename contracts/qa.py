@@ -18,17 +18,27 @@ class Verdict(StrEnum):
     NOT_REVIEWED = "not_reviewed"
 
 
+class Evidence(Span):
+    """Where something was seen or heard, in the finished file's time, and what is to be seen there."""
+
+    thumbnail: str = Field(default="", description="Data URI of a small picture of its middle; empty: none.")
+
+
 class QACheck(Model):
     """One measured fact against its limits."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     title: str = Field(description="For a person, such as 'Mouth follows the voice'.")
-    version: int = 1
+    version: int = Field(default=1, description="Counts when the same file would be measured otherwise.")
+    parameters: dict[str, float | str] = Field(default_factory=dict, description="How it was measured, by name.")
     status: Literal["pass", "warn", "fail", "skipped"]
     value: float | str | None = None
     unit: str = ""
     limits: CheckLimits = CheckLimits()
-    evidence: tuple[Span, ...] = Field(default=(), description="Where it was seen.")
+    confidence: float | None = Field(
+        default=None, ge=0, le=1, description="How sure the value is, where it is an estimate; None: it is counted."
+    )
+    evidence: tuple[Evidence, ...] = Field(default=(), description="Where it was seen.")
     message: str = Field(default="", description="One sentence: what was measured, what was expected.")
 
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from contracts.artifacts import Span
 from contracts.production import CheckLimits
-from contracts.qa import QACheck
+from contracts.qa import Evidence, QACheck
 
 Status = Literal["pass", "warn", "fail", "skipped"]
 
@@ -133,6 +133,6 @@ class Catalogue:
             value=value,
             unit=kind.unit if not isinstance(value, str) else "",
             limits=self._limits[check_id],
-            evidence=tuple(evidence[:MAX_EVIDENCE]),
+            evidence=tuple(Evidence(**span.model_dump()) for span in evidence[:MAX_EVIDENCE]),
             message=message,
         )

@@ -23,6 +23,7 @@ from providers.qa._signal_evidence import Evidence, gather
 from providers.qa._signal_mouth import mouth_of
 from providers.qa._signal_picture import Picture
 from providers.qa._signal_sync import Signal
+from providers.qa._signal_thumbnails import with_thumbnails
 
 MOST_CURVE_RATE_HZ = 100.0
 
@@ -39,7 +40,11 @@ def review(request: QAReviewRequest, context: ProviderContext, long_side: int, f
     if basic[1].status == "fail" or info.video is None or info.audio is None:
         return _result(request, (*basic, honest))
     evidence = gather(request, info, context, long_side, faces)
-    checks = (*basic, *_all_checks(request, catalogue, evidence), honest)
+    checks = with_thumbnails(
+        (*basic, *_all_checks(request, catalogue, evidence), honest),
+        context.artifacts.fetch(request.video),
+        evidence.picture_offset_seconds,
+    )
     measured = _store_curve(context.artifacts, evidence.picture)
     return _result(request, checks, evidence, measured)
 

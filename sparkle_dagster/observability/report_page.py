@@ -10,11 +10,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from contracts.artifacts import ArtifactRef, Span
+from contracts.artifacts import ArtifactRef
 from contracts.events import NodeSummary, RunSummary
 from contracts.lipsync import LipSyncResult
 from contracts.media import WAVEFORM_END_X, WAVEFORM_HEIGHT, WAVEFORM_START_X, WAVEFORM_WIDTH
-from contracts.qa import QACheck, QAReviewResult
+from contracts.qa import Evidence, QACheck, QAReviewResult
 from contracts.script import MouthCurve, ScriptResult
 from contracts.status import ProductionStatus
 from contracts.upload import UploadOptions, UploadResult
@@ -246,18 +246,21 @@ def _polyline(name: str, curve: MouthCurve, duration: float) -> str:
 
 
 def _check_row(check: QACheck) -> str:
-    evidence = " ".join(_seek_button(span) for span in check.evidence[:8])
+    evidence = " ".join(_seek_button(found) for found in check.evidence[:8])
     more = f" and {len(check.evidence) - 8} more" if len(check.evidence) > 8 else ""
+    how = "".join(f", {name.replace('_', ' ')} {value}" for name, value in check.parameters.items())
     return (
         f'<tr class="{check.status}"><td>{check.status}</td>'
-        f"<td>{html.escape(check.title)}<br><code>{check.id}</code></td>"
+        f'<td title="{html.escape(f"version {check.version}{how}")}">{html.escape(check.title)}<br>'
+        f"<code>{check.id}</code></td>"
         f"<td>{html.escape(value_in_words(check))}</td><td>{html.escape(limits_in_words(check))}</td>"
-        f"<td>{html.escape(check.message)} {evidence}{more}</td></tr>"
+        f'<td>{html.escape(check.message)}<div class="evidence">{evidence}{more}</div></td></tr>'
     )
 
 
-def _seek_button(span: Span) -> str:
-    return f'<button type="button" data-seek="{span.start_seconds:.3f}">{spans_in_words([span])}</button>'
+def _seek_button(found: Evidence) -> str:
+    picture = f'<img alt="" src="{html.escape(found.thumbnail)}">' if found.thumbnail else ""
+    return f'<button type="button" data-seek="{found.start_seconds:.3f}">{picture}{spans_in_words([found])}</button>'
 
 
 def _node_row(node: NodeSummary) -> str:

@@ -31,6 +31,11 @@ def _with_its_bucket(model: type[BaseModel]) -> Strategy:
     return _fields(model).map(lambda document: {**document, "bucket": document.get("bucket") or "a-bucket"})
 
 
+def _with_its_cluster(model: type[BaseModel]) -> Strategy:
+    """A lane of Ray says where its cluster is."""
+    return _fields(model).map(lambda document: {**document, "address": document.get("address") or "head:6379"})
+
+
 def _with_names_of_their_own(model: type[BaseModel]) -> Strategy:
     """Of several sinks of one name the first stays."""
 
@@ -43,6 +48,8 @@ def _with_names_of_their_own(model: type[BaseModel]) -> Strategy:
 
 SPECIAL_MODELS: dict[str, Callable[[type[BaseModel]], Strategy]] = {
     "Span": _span,
+    "Evidence": _span,
+    "Lane": _with_its_cluster,
     "StoreSettings": _with_its_bucket,
     "UploadSettings": _with_its_bucket,
     "PlatformSettings": _with_names_of_their_own,

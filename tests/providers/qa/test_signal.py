@@ -1,9 +1,11 @@
 """Whole reviews of real files: a good one passes everything, and each planted defect fails the check made for it."""
 
+import base64
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -116,7 +118,21 @@ def test_sound_that_starts_late_in_the_container_is_seen(film: Film, review: Rev
 def test_black_stretch_is_seen_where_it_is(film: Film, review: Review) -> None:
     report = review(film.with_frames(lambda index, frame: np.zeros_like(frame) if 50 <= index < 75 else frame))
     assert report.found == {"black"}
-    assert report.checks["black"].evidence == (Span(start_seconds=2.0, end_seconds_exclusive=3.0),)
+    (found,) = report.checks["black"].evidence
+    assert (found.start_seconds, found.end_seconds_exclusive) == (2.0, 3.0)
+    assert brightness(found.thumbnail) < 10
+    (frozen, *_) = review(film.with_frames(lambda index, frame: film.frames[0])).checks["frozen_face"].evidence
+    assert brightness(frozen.thumbnail) > 60, "a picture of what was found, not of anything"
+
+
+def brightness(data_uri: str) -> float:
+    """Mean grey level of a picture."""
+    head, _, data = data_uri.partition(",")
+    assert head == "data:image/jpeg;base64"
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert picture is not None
+    assert max(picture.shape) == 192
+    return float(picture.mean())
 
 
 def test_all_black_film_is_rejected(film: Film, review: Review) -> None:
@@ -311,7 +327,8 @@ def test_captions_are_checked_against_the_video(film: Film, review: Review, stor
     )
     report = review(film, script=script)
     assert report.found == {"captions"}
-    assert report.checks["captions"].evidence == (Span(start_seconds=2.0, end_seconds_exclusive=6.5),)
+    (late_one,) = report.checks["captions"].evidence
+    assert (late_one.start_seconds, late_one.end_seconds_exclusive) == (2.0, 6.5)
 
 
 def test_measured_curve_is_stored_and_follows_the_mouth(film: Film, review: Review, context: ProviderContext) -> None:
