@@ -11,48 +11,14 @@ import pytest
 
 from contracts.qa import QAReviewResult
 from tests.faults.processes import wait_for
-from tests.pipeline.conftest import Made
+from tests.pipeline.conftest import DESKTOP, Made
 from tests.project import Project
 from tests.service import Service, serving
-from tests.system_packages import program
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
-PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
-CHROMIUM = "chromium"
+PHONE = {"width": 390, "height": 844}
 PATIENCE_SECONDS = 120
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program(CHROMIUM), args=ARGUMENTS)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    context = browser.new_context(viewport=DESKTOP)
-    opened = context.new_page()
-    opened.problems = []
-    opened.on("pageerror", lambda error: opened.problems.append(str(error)))
-    opened.on("console", lambda said: opened.problems.append(said.text) if said.type == "error" else None)
-    yield opened
-    assert opened.problems == []
-    context.close()
 
 
 @pytest.fixture(scope="module")
