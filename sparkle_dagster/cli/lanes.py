@@ -28,8 +28,7 @@ def lanes(
     registry = workspace.registry
     remote = registry.remote_lanes
     ended = {name: lane.restart(force=force) for name, lane in remote.items()} if restart else {}
-    with prepare_home(workspace) as instance:
-        pool = instance.event_log_storage.get_concurrency_info("gpu")
+    pool = prepare_home(workspace).event_log_storage.get_concurrency_info("gpu")
     found: list[dict[str, Any]] = []
     for name, settings in registry.settings.lanes:
         lane: dict[str, Any] = {"lane": name, "kind": settings.kind, "slots": settings.slots, "trouble": ""}

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,15 +17,18 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
-from contracts.events import NodeSummary
+from contracts.events import NodeEvent, NodeStatus, NodeSummary
 from sparkle_dagster.defs.assets import asset_key
 from sparkle_dagster.defs.home import prepare_home
 from sparkle_dagster.defs.jobs import production_tags
 from sparkle_dagster.defs.partitions import PRODUCTIONS
 from sparkle_dagster.defs.reaper import LAUNCH_TAG
 from sparkle_dagster.defs.run_lock import hold_run
+from sparkle_dagster.observability.emitting import spool_of
 from sparkle_dagster.observability.progress import read_progress
+from sparkle_dagster.observability.run_events import node_by_step
 from sparkle_dagster.observability.run_states import unfinished_nodes
+from sparkle_dagster.observability.spool import EventSpool
 from sparkle_dagster.workspace import Workspace
 
 PID_TAG, HOST_TAG = "sparkle/pid", "sparkle/host"
@@ -115,11 +119,9 @@ def _watched(
     launch: str,
     on_line: Callable[[str], None],
 ) -> Generator[None]:
-    """Tell of every step that starts or ends, and how far a long one is."""
-    stop = threading.Event()
-    watcher = threading.Thread(
-        target=_watch, args=(instance, workspace, production, launch, on_line, stop), daemon=True, name="progress"
-    )
+    """Tell of every node that ends or is tried again, and how far a long one is."""
+    watch, stop = _Watch(instance, workspace, production, launch, on_line), threading.Event()
+    watcher = threading.Thread(target=watch.until, args=(stop,), daemon=True, name="progress")
     watcher.start()
     try:
         yield
@@ -128,37 +130,70 @@ def _watched(
         watcher.join(timeout=5)
 
 
-def _watch(
-    instance: dg.DagsterInstance,
-    workspace: Workspace,
-    production: str,
-    launch: str,
-    on_line: Callable[[str], None],
-    stop: threading.Event,
-) -> None:
-    told: set[tuple[str, str]] = set()
-    quarters: dict[str, int] = {}
-    last_look = False
-    while not last_look:
-        last_look = stop.wait(POLL_SECONDS)
-        runs = instance.get_runs(dg.RunsFilter(tags={LAUNCH_TAG: launch}), limit=1)
-        run_id = runs[0].run_id if runs else ""
-        for item in instance.get_run_step_stats(run_id) if run_id else ():
-            state = item.status.value if item.status else "STARTED"
-            if (item.step_key, state) not in told and state != "IN_PROGRESS":
-                told.add((item.step_key, state))
-                took = (item.end_time or 0) - (item.start_time or 0)
-                on_line(_line(workspace, production, item.step_key, state, took))
-        for node_id, progress in read_progress(workspace.settings.home, production).items():
+class _Watch:
+    """Looks at the spool of events and the progress files, which cost next to nothing, and not at Dagster's log."""
+
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        workspace: Workspace,
+        production: str,
+        launch: str,
+        on_line: Callable[[str], None],
+    ) -> None:
+        self._instance = instance
+        self._workspace = workspace
+        self._production = production
+        self._launch = launch
+        self._on_line = on_line
+        self._spool = EventSpool(spool_of(workspace).folder)
+        self._position = self._spool.last
+        self._assets = {node_id: step.rsplit("__", 1)[-1] for step, node_id in node_by_step(workspace).items()}
+        self._began: dict[str, str] = {}
+        self._quarters: dict[str, int] = {}
+
+    def until(self, stop: threading.Event) -> None:
+        run_id, is_last_look = "", False
+        while not is_last_look:
+            is_last_look = stop.wait(POLL_SECONDS)
+            run_id = run_id or self._run_id()
+            if run_id:
+                self._tell_events(run_id)
+                self._tell_progress(run_id)
+
+    def _run_id(self) -> str:
+        runs = self._instance.get_runs(dg.RunsFilter(tags={LAUNCH_TAG: self._launch}), limit=1)
+        return runs[0].run_id if runs else ""
+
+    def _tell_events(self, run_id: str) -> None:
+        for item in self._spool.read(self._position):
+            self._position, event = item.number, item.event
+            if event.run_id != run_id or event.node_id not in self._assets:
+                continue
+            if event.status is NodeStatus.RUNNING:
+                self._began[event.node_id] = event.at
+            elif event.status is not NodeStatus.QUEUED:
+                took = _seconds_between(self._began.get(event.node_id, event.at), event.at)
+                self._on_line(_line(self._assets[event.node_id], event, took))
+
+    def _tell_progress(self, run_id: str) -> None:
+        for node_id, progress in read_progress(self._workspace.settings.home, self._production).items():
             quarter = int(4 * progress["done"] / progress["total"]) if progress["total"] else 0
-            if progress["run_id"] == run_id and 0 < quarter < 4 and quarter > quarters.get(node_id, 0):
-                quarters[node_id] = quarter
-                on_line(f"  [dim]{node_id:<16} {25 * quarter} %  {escape(str(progress['note']))}[/]")
+            if progress["run_id"] == run_id and 0 < quarter < 4 and quarter > self._quarters.get(node_id, 0):
+                self._quarters[node_id] = quarter
+                self._on_line(f"  [dim]{node_id:<16} {25 * quarter} %  {escape(str(progress['note']))}[/]")
 
 
-def _line(workspace: Workspace, production: str, step_key: str, state: str, seconds: float) -> str:
-    asset = step_key.rsplit("__", 1)[-1]
-    if state != "SUCCESS":
-        return f"  [red]{asset:<16} {state.lower()}[/]"
-    record = workspace.read_record(asset, production)
-    return f"  [green]{asset:<16}[/] {record.provider:<14} {record.fidelity.value:<11} {seconds:5.1f} s"
+def _seconds_between(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+def _line(asset: str, event: NodeEvent, seconds: float) -> str:
+    if event.status is NodeStatus.RETRYING:
+        tried = event.attempts[-1] if event.attempts else None
+        what = f"{tried.provider}: {tried.error}" if tried else event.message
+        return f"  [yellow]{asset:<16}[/] tried again after {escape(what)}"
+    if event.fidelity is None:
+        return f"  [red]{asset:<16} {event.status.value}[/]"
+    cached = "  stored already" if event.status is NodeStatus.CACHED else ""
+    return f"  [green]{asset:<16}[/] {event.provider:<14} {event.fidelity.value:<11} {seconds:5.1f} s{cached}"

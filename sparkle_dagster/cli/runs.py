@@ -58,6 +58,7 @@ def run(
     from sparkle_dagster.workspace import this_workspace
 
     workspace = this_workspace()
+    workspace.registry.load_early()
     started = time.monotonic()
     given = {role: path for role, path in (("audio", audio), ("face", face), ("transcript", transcript)) if path}
     options = _checked_options(

@@ -15,9 +15,21 @@ from sparkle_dagster.defs.reaper import reap
 from sparkle_dagster.settings import Settings
 from sparkle_dagster.workspace import Workspace
 
+_instances: dict[Path, dg.DagsterInstance] = {}
+
 
 def prepare_home(workspace: Workspace) -> dg.DagsterInstance:
-    """The instance of this installation, ready for use; safe when many processes start at once on an empty home."""
+    """The instance of this installation, ready for use; safe when many processes start at once on an empty home.
+
+    It is opened once per process, and lost runs are reaped then.
+    """
+    home = workspace.settings.dagster_home
+    if home not in _instances:
+        _instances[home] = _open(workspace)
+    return _instances[home]
+
+
+def _open(workspace: Workspace) -> dg.DagsterInstance:
     settings = workspace.settings
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)

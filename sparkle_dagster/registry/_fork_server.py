@@ -2,7 +2,7 @@
 
     python -m sparkle_dagster.registry._fork_server <control fd>
 
-Each message on the control socket names modules to load and carries a connection, for which a supervisor is forked.
+Each message on the control socket names modules to load; one that carries a connection has a supervisor forked for it.
 When nobody holds the other end of the control socket any more, this process ends, and everything below it has ended.
 It has one thread, so a process forked from it finds no lock held, and is told of its parent's death.
 """
@@ -49,12 +49,14 @@ class ForkServer:
         self._end()
 
     def _serve_next(self) -> bool:
-        """Fork for the next message; False where none will come."""
+        """Load, and fork, for the next message; False where none will come."""
         data, fds, _, _ = socket.recv_fds(self._control, _MESSAGE_BYTES, 1)
-        if not fds:
-            return bool(data)
-        connection = socket.socket(fileno=fds[0])
+        if not data:
+            return False
         self._load(json.loads(data))
+        if not fds:
+            return True
+        connection = socket.socket(fileno=fds[0])
         server = os.getpid()
         pid = os.fork()
         if pid == 0:

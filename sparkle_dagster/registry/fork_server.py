@@ -25,12 +25,15 @@ class ForkServer:
         self._control: socket.socket | None = None
         atexit.register(self.close)
 
-    def start(self, preload: Sequence[str]) -> None:
-        """Have it load modules now, while something else is done."""
+    def load_early(self, modules: Sequence[str]) -> None:
+        """Have it load modules now, while this process does something else; the first attempt then need not wait."""
+        threading.Thread(target=self._load_early, args=(modules,), daemon=True, name="fork server").start()
+
+    def _load_early(self, modules: Sequence[str]) -> None:
         with self._lock:
             try:
-                self._running().send(_message(preload))
-            except OSError:
+                self._running().send(_message(modules))
+            except OSError:  # whoever needs it starts it again, or says why it cannot
                 self._forget()
 
     def connect(self, preload: Sequence[str] = ()) -> socket.socket:

@@ -29,6 +29,7 @@ from sparkle_dagster.registry.candidates import NO_OP, ProviderCandidate, Provid
 from sparkle_dagster.registry.config import RegistryConfig, load_config
 from sparkle_dagster.registry.discovery import AnyTask, registered_tasks
 from sparkle_dagster.registry.fingerprint import Fingerprint, fingerprint_of
+from sparkle_dagster.registry.fork_server import fork_server
 from sparkle_dagster.registry.lane_ray import RayLane
 from sparkle_dagster.registry.lanes import Lane, LocalLane
 from sparkle_dagster.registry.layers import Origin, among
@@ -147,6 +148,11 @@ class ProviderRegistry:
         if options:
             raise ConfigError(f"{capability}: expected options with the provider that takes them, got {dict(options)}")
         return tuple(self._catalog.candidate(capability, name) for name in settings.providers)
+
+    def load_early(self) -> None:
+        """Begin to load what the listed providers import, for the attempts that will follow in this process."""
+        specs = [candidate.spec for capability in self.capabilities for candidate in self.candidates(capability)]
+        fork_server.load_early(list(dict.fromkeys(module for spec in specs for module in spec.preload)))
 
     def shadows(self, capability: str) -> tuple[ProviderCandidate, ...]:
         """Providers that run beside and are compared; none where the capability is off."""

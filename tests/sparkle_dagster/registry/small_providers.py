@@ -57,6 +57,24 @@ class HandsOn(LipSyncTask):
         )
 
 
+class SaysWhatIsLoaded(HandsOn):
+    """Whether its process has a module."""
+
+    class Options(HandsOn.Options):
+        module: str
+
+    def run(self, request: LipSyncRequest) -> LipSyncResult:
+        return super().run(request).model_copy(update={"notes": (str(self.options.module in sys.modules),)})
+
+
+class PreloadsForItself(SaysWhatIsLoaded):
+    preload = ("pyclbr",)
+
+
+class PreloadsEarly(SaysWhatIsLoaded):
+    preload = ("tabnanny",)
+
+
 class NeedsWeights(HandsOn):
     """Wants a file of weights by its name in the registry."""
 

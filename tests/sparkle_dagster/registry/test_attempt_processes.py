@@ -296,3 +296,25 @@ def test_printing_much_is_bounded_and_the_end_is_kept(
         run_one(make_registry, request_of, "{use: PrintsMuch}")
     assert "the very last line" in caplog.text
     assert len(caplog.text) < 20_000
+
+
+def test_what_a_provider_preloads_is_there_when_it_begins(make_registry: MakeRegistry, request_of: RequestOf) -> None:
+    def is_loaded(provider: str) -> tuple[str, ...]:
+        return run_one(make_registry, request_of, f"{{use: {provider}, module: pyclbr}}").notes
+
+    assert is_loaded("SaysWhatIsLoaded") == ("False",)
+    assert is_loaded("PreloadsForItself") == ("True",)
+
+
+def test_listed_providers_modules_are_loaded_before_anyone_asks(
+    make_registry: MakeRegistry, request_of: RequestOf
+) -> None:
+    registry = make_registry(
+        "first: {use: SaysWhatIsLoaded, module: tabnanny}\nsecond: {use: PreloadsEarly, module: tabnanny}",
+        lipsync="{providers: [first, second]}",
+    )
+    request, task = request_of(registry), registry.resolve("lipsync")
+    assert task.run(request).notes == ("False",)
+    registry.load_early()
+    wait_until(lambda: task.run(request).notes == ("True",))
+    assert task.run(request).notes == ("True",)
