@@ -3,8 +3,8 @@ much memory does each process hold?
 
     python -m benchmarks.pipeline [--quick]
 
-Cold is the first run of an empty home, warm the next one by a new process, with another voice of the same length. Intake
-is a provider looking at what was uploaded; the overhead is the wall clock less intake and the four stages' providers.
+Cold is the first run of an empty home, warm the next one by a new process, with another voice of the same length.
+Intake is a provider looking at what was uploaded; the overhead is the wall clock less intake and the four stages.
 """
 
 import os
@@ -51,11 +51,12 @@ def _run(project: Path, face: Path, seconds: int, state: str, shift: int) -> dic
     width, height = Image.open(face).size
     row: dict[str, Any] = {"photo": f"{width}x{height}", "voice_seconds": seconds, "home": state}
     row |= {"wall_seconds": round(wall, 1), "real_time_factor": round(wall / seconds, 2)}
-    attempts = _attempts(project)
-    inside = (_intake_ms(project) + sum(attempt["latency_ms"] for attempt in attempts.values())) / 1000
-    row["intake_factor"] = round(_intake_ms(project) / 1000 / seconds, 3)
-    for node, attempt in attempts.items():
-        row[f"{node}_factor"] = round(attempt["latency_ms"] / 1000 / seconds, 3)
+    records = _newest_records(project)
+    attempts = {node: records[node]["attempts"][-1] for node in STAGES}
+    took = {"intake": records["intake"]["latency_ms"]} | {node: item["latency_ms"] for node, item in attempts.items()}
+    inside = sum(took.values()) / 1000
+    for node, latency_ms in took.items():
+        row[f"{node}_factor"] = round(latency_ms / 1000 / seconds, 3)
     row["overhead_seconds"] = round(wall - inside, 1)
     row["overhead_share"] = round((wall - inside) / wall, 3)
     row["platform_peak_mib"] = round(used.ru_maxrss / 1024)
@@ -64,23 +65,19 @@ def _run(project: Path, face: Path, seconds: int, state: str, shift: int) -> dic
     return row
 
 
-def _attempts(project: Path) -> dict[str, dict[str, Any]]:
-    """The one attempt of each stage, in the newest production."""
-    return {node: _newest_record(project, asset)["attempts"][-1] for node, asset in STAGES.items()}
-
-
-def _intake_ms(project: Path) -> int:
-    latency_ms: int = _newest_record(project, "upload")["latency_ms"]
-    return latency_ms
-
-
-def _newest_record(project: Path, asset: str) -> dict[str, Any]:
+def _newest_records(project: Path) -> dict[str, dict[str, Any]]:
+    """How each stage of the newest production came to be."""
     from sparkle_dagster.artifacts.local import LocalArtifactStore
 
     store = LocalArtifactStore(project / ".sparkle/store")
-    records = [store.read(key).document["record"] for key in store.keys(f"{asset}/")]
-    newest: dict[str, Any] = max(records, key=lambda record: record["started_at"])
-    return newest
+
+    def record(asset: str, production: str) -> dict[str, Any]:
+        found: dict[str, Any] = store.read(f"{asset}/{production}").document["record"]
+        return found
+
+    productions = [key.removeprefix("script/") for key in store.keys("script/")]
+    newest = max(productions, key=lambda production: record("script", production)["started_at"])
+    return {node: record(asset, newest) for node, asset in {"intake": "upload", **STAGES}.items()}
 
 
 def _photo(project: Path, size: tuple[int, int]) -> Path:
