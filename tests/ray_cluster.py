@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -110,6 +111,48 @@ def cluster(folder: Path) -> Generator[Cluster]:
 
         ray.shutdown()
         head.end()
+
+
+class Machines:
+    """Two with one GPU each, which may be lost and started again."""
+
+    def __init__(self, ray_cluster: Cluster) -> None:
+        self.cluster = ray_cluster
+        self._stacks = [ExitStack(), ExitStack()]
+        self._all: list[Machine | None] = [None, None]
+
+    def start(self) -> None:
+        """Those that do not run."""
+        self.switch_off_the_lost()
+        for number, machine in enumerate(self._all):
+            if machine is None:
+                self._all[number] = self._stacks[number].enter_context(self.cluster.gpu_machine(number))
+
+    def lose(self, host: str) -> None:
+        """kill -9 of a machine's node process."""
+        number, machine = next((n, machine) for n, machine in enumerate(self._all) if machine and machine.host == host)
+        machine.kill()
+        self._all[number] = None
+
+    def switch_off_the_lost(self) -> None:
+        """All that still runs on them ends."""
+        for machine, stack in zip(self._all, self._stacks, strict=True):
+            if machine is None:
+                stack.close()
+
+    def close(self) -> None:
+        for stack in self._stacks:
+            stack.close()
+
+
+@contextmanager
+def two_gpu_machines() -> Generator[Machines]:
+    with tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as folder, cluster(Path(folder)) as found:
+        machines = Machines(found)
+        try:
+            yield machines
+        finally:
+            machines.close()
 
 
 @cache

@@ -4,11 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from sparkle_dagster.registry.attempts import Outcome
 from sparkle_dagster.registry.provider_registry import ProviderRegistry
 from tests.conftest import PROJECT
 from tests.faults.processes import is_running, kill, wait_for
-from tests.ray_cluster import TOKEN, TOKEN_NAME, Cluster, Machine, cluster
+from tests.ray_cluster import TOKEN, TOKEN_NAME, Machines, two_gpu_machines
 from tests.sparkle_dagster.registry.conftest import MakeRegistry, processes_named
 
 pytestmark = [
@@ -34,46 +32,10 @@ RequestOf = Callable[[ProviderRegistry], LipSyncRequest]
 LONG_SECONDS = 300.0
 
 
-class Machines:
-    """The GPU machines, each of which may be lost and started again."""
-
-    def __init__(self, ray_cluster: Cluster) -> None:
-        self.cluster = ray_cluster
-        self._stacks = [ExitStack(), ExitStack()]
-        self._all: list[Machine | None] = [None, None]
-
-    def start(self) -> None:
-        """Those that do not run."""
-        self.switch_off_the_lost()
-        for number, machine in enumerate(self._all):
-            if machine is None:
-                self._all[number] = self._stacks[number].enter_context(self.cluster.gpu_machine(number))
-
-    def lose(self, host: str) -> None:
-        """kill -9 of a machine's node process."""
-        number, machine = next((n, machine) for n, machine in enumerate(self._all) if machine and machine.host == host)
-        machine.kill()
-        self._all[number] = None
-
-    def switch_off_the_lost(self) -> None:
-        """All that still runs on them ends."""
-        for machine, stack in zip(self._all, self._stacks, strict=True):
-            if machine is None:
-                stack.close()
-
-    def close(self) -> None:
-        for stack in self._stacks:
-            stack.close()
-
-
 @pytest.fixture(scope="module")
 def machines() -> Iterator[Machines]:
-    with tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as folder, cluster(Path(folder)) as found:
-        made = Machines(found)
-        try:
-            yield made
-        finally:
-            made.close()
+    with two_gpu_machines() as found:
+        yield found
 
 
 class Installation:
