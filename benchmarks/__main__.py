@@ -1,8 +1,8 @@
-"""All benchmarks but the kills, then ``docs/performance.md``: ``python -m benchmarks``; 28 minutes on two cores."""
+"""All benchmarks but the kills, then ``docs/performance.md``: ``python -m benchmarks``; 30 minutes on two cores."""
 
-from benchmarks import loading, performance_page, pipeline, plan, provider_process, sensor_tick, store
+from benchmarks import lanes, loading, performance_page, pipeline, plan, provider_process, sensor_tick, store
 
-for benchmark in (loading, provider_process, store, sensor_tick, plan, pipeline):
+for benchmark in (loading, provider_process, store, sensor_tick, plan, lanes, pipeline):
     print(f"{benchmark.__name__}: {(benchmark.__doc__ or '').split('?')[0].strip()}?", flush=True)
     benchmark.main()
 performance_page.write()

@@ -9,6 +9,7 @@ QUESTIONS = {
     "pipeline": "A whole production against the length of the voice",
     "loading": "Loading the definitions against importing Dagster",
     "provider_process": "One attempt of a provider without work of its own",
+    "lanes": "What a lane adds to an attempt, and how soon it ends",
     "plan": "What the platform itself costs, and what running again costs",
     "sensor_tick": "A tick of the inbox sensor that starts nothing",
     "store": "Putting and verifying against SHA-256 alone",
@@ -16,7 +17,7 @@ QUESTIONS = {
 }
 HEAD = """# Performance
 
-Made by `make bench` from `benchmarks/results/`: it measures all of this again, on your machine, in about 28 minutes,
+Made by `make bench` from `benchmarks/results/`: it measures all of this again, on your machine, in about 30 minutes,
 and writes this page. Quiet the machine first: the load average stands with each table.
 """
 

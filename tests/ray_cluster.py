@@ -5,6 +5,7 @@ node beside the head. Only files are shared, as on machines that mount the same 
 """
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -48,7 +49,6 @@ class Machine:
     """One node of the cluster: `ray start --block`, which ends all that it started."""
 
     process: subprocess.Popen[bytes]
-    host: str
 
     @property
     def node_process(self) -> int:
@@ -88,7 +88,7 @@ class Cluster:
                 hide = f'hostname {own_host} && mount -t tmpfs none "{self.folder}" && exec "$@"'
                 enter += ["unshare", "-m", "-u", "sh", "-c", hide, "sh"]
                 command = [*enter, *command, f"--node-ip-address={address}"]
-            machine = _started(command, own_host if can_separate() else socket.gethostname())
+            machine = _started(command)
             stack.callback(machine.end)
             yield machine
 
@@ -103,7 +103,7 @@ def cluster(folder: Path) -> Generator[Cluster]:
     port, client_port = free_ports(2)
     own = _run("hostname", "-I").split()[0]  # not by its name, which may mean loopback
     command = [*_start(), "--head", f"--port={port}", f"--ray-client-server-port={client_port}", f"--temp-dir={folder}"]
-    head = _started([*command, "--include-dashboard=false", "--disable-usage-stats", "--num-gpus=0"], "")
+    head = _started([*command, "--include-dashboard=false", "--disable-usage-stats", "--num-gpus=0"])
     try:
         yield Cluster(f"{own}:{port}", f"ray://{own}:{client_port}", folder)
     finally:
@@ -128,9 +128,10 @@ class Machines:
             if machine is None:
                 self._all[number] = self._stacks[number].enter_context(self.cluster.gpu_machine(number))
 
-    def lose(self, host: str) -> None:
-        """kill -9 of a machine's node process."""
-        number, machine = next((n, machine) for n, machine in enumerate(self._all) if machine and machine.host == host)
+    def lose(self, process_id: int) -> None:
+        """kill -9 of the node process of the machine that runs a process."""
+        running = [(n, machine) for n, machine in enumerate(self._all) if machine]
+        number, machine = next(item for item in running if process_id in below(item[1].process.pid, ""))
         machine.kill()
         self._all[number] = None
 
@@ -158,6 +159,8 @@ def two_gpu_machines() -> Generator[Machines]:
 @cache
 def can_separate() -> bool:
     """Whether this user may make network, mount and host-name namespaces."""
+    if not (shutil.which("ip") and shutil.which("unshare")):
+        return False
     name = f"probe-{os.getpid()}"
     made = subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode == 0
     subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
@@ -209,7 +212,7 @@ def _start() -> list[str]:
     return [ray, "start", "--block", "--num-cpus=1", "--min-worker-port=0", "--max-worker-port=0", *ports]
 
 
-def _started(command: list[str], host: str) -> Machine:
+def _started(command: list[str]) -> Machine:
     """Tried again where the machine is too loaded to have it up within Ray's own half minute.
 
     Raises:
@@ -228,7 +231,7 @@ def _started(command: list[str], host: str) -> Machine:
             if b"Ray runtime started" in line:
                 limit.cancel()
                 threading.Thread(target=_drained, args=[process.stdout], daemon=True).start()
-                return Machine(process, host)
+                return Machine(process)
         process.wait()
         process.stdout.close()
         limit.cancel()

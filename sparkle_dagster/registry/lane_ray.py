@@ -174,19 +174,23 @@ class RayLane:
         host: Any = import_module("sparkle_dagster.registry._lane_host").LaneHost
         return (
             ray.remote(host)
-            .options(
-                name=self._actor_name(slot),
-                namespace=NAMESPACE,
-                get_if_exists=True,
-                lifetime="detached",
-                num_gpus=self.settings.gpus_per_slot,
-                num_cpus=0,
-                max_restarts=-1,
-                max_task_retries=0,
-                max_concurrency=_CALLERS,
-            )
+            .options(**self.actor_options(slot))
             .remote(self._project_there, self.name, slot, code_digest(), self.settings.lease_s)
         )
+
+    def actor_options(self, slot: int) -> dict[str, Any]:
+        """What the lane means to Ray: one actor that outlives its maker holds the slot's part of a GPU."""
+        return {
+            "name": self._actor_name(slot),
+            "namespace": NAMESPACE,
+            "get_if_exists": True,
+            "lifetime": "detached",
+            "num_gpus": self.settings.gpus_per_slot,
+            "num_cpus": 0,
+            "max_restarts": -1,
+            "max_task_retries": 0,  # Ray would run a call again that was killed at its deadline
+            "max_concurrency": _CALLERS,
+        }
 
     def _described(self, ray: Any, name: str) -> Message:
         try:

@@ -79,7 +79,7 @@ def test_the_extras_it_installs_exist(file: str) -> None:
     extras = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     (install,) = (item.text for item in read_dockerfile(file) if "requirements.py pyproject.toml" in item.text)
     chosen = install.split("pyproject.toml ")[1].split(" >")[0].split()
-    assert set(chosen) == ({"postgres", "wav2lip"} if file.endswith(".gpu") else {"postgres"})
+    assert set(chosen) == {"postgres", "k8s", *(["wav2lip"] if file.endswith(".gpu") else [])}
     command = [sys.executable, "docker/requirements.py", "pyproject.toml", *chosen]
     listed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.splitlines()
     assert {line for extra in chosen for line in extras[extra]} <= set(listed)

@@ -162,10 +162,10 @@ def test_a_production_whose_actor_is_killed_is_finished(doomed: Doomed) -> None:
 
 @pytest.mark.requirement("S44")
 def test_a_production_whose_machine_is_lost_is_finished_on_another(doomed: Doomed, machines: Machines) -> None:
-    actor = doomed.slot
-    machines.lose(actor["host"])
+    actor = doomed.slot["process_id"]
+    machines.lose(actor)
     doomed.finished()
-    wait_for("its processes are gone", lambda: not processes_named(doomed.mark) and not is_running(actor["process_id"]))
+    wait_for("its processes are gone", lambda: not processes_named(doomed.mark) and not is_running(actor))
     assert not doomed.slot["is_busy"]
 
 

@@ -89,6 +89,24 @@ def test_a_gpu_step_on_kubernetes_asks_for_a_gpu(project: Project, monkeypatch: 
     assert pod_of(workspace, "script")["resources"]["limits"] is None
 
 
+@pytest.mark.requirement("S44", "U3")
+def test_one_tag_is_a_pools_slot_a_rays_share_of_a_gpu_and_a_pods_gpu(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = on_kubernetes(project, monkeypatch)
+    assets = {item.key.path[-1]: item.op for item in build_node_assets(workspace)}
+    assert (assets["aligned_video"].pool, assets["script"].pool) == ("gpu", None)
+    assert assets["aligned_video"].tags["sparkle/lane"] == "gpu"
+    project.edit(
+        "configs/tool_registry.yaml",
+        "gpu: {kind: local, slots: 1}",
+        "gpu: {kind: ray, address: 'head:1', shared_store: true, gpus_per_slot: 0.5}",
+    )
+    workspace = load_workspace(project.root)
+    assert pod_of(workspace, "aligned_video")["resources"]["limits"] is None, "the cluster has the GPU, not the pod"
+    assert workspace.registry.remote_lanes["gpu"].actor_options(0)["num_gpus"] == 0.5
+
+
 def test_a_gpu_step_elsewhere_carries_nothing_of_kubernetes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SPARKLE_EXECUTOR", raising=False)
     project.edit("configs/pipeline/workflow.yaml", "lane: auto", "lane: gpu")

@@ -145,7 +145,7 @@ def test_three_at_once_never_share_a_slot(install: Install, tmp_path: Path) -> N
         assert log.read_text().count("begins") == 2
         until.touch()
         outcomes = [caller.result() for caller in running]
-    assert len({place(outcome).host for outcome in outcomes}) == 2
+    assert {place(outcome).slot for outcome in outcomes} == {"0", "1"}
     spans = [(place(outcome).slot, *map(float, outcome.result.notes)) for outcome in outcomes]
     for (slot, begin, end), (other_slot, other_begin, other_end) in combinations(spans, 2):
         assert slot != other_slot or end <= other_begin or other_end <= begin, spans
@@ -187,11 +187,12 @@ def test_a_lost_machine_is_a_crash_and_another_takes_its_place(
     install: Install, machines: Machines, marker: str
 ) -> None:
     there = install()
-    host = place(there.run()).host
+    there.run()
+    actor = there.slots[0]["process_id"]
     with ThreadPoolExecutor(1) as callers:
         doomed = callers.submit(there.run, how="hangs")
         wait_for("it hangs", lambda: processes_named(marker))
-        machines.lose(host)
+        machines.lose(actor)
         with pytest.raises(ProviderCrashed, match="was lost"):
             doomed.result()
     wait_for("its processes are gone", lambda: not processes_named(marker))
@@ -209,9 +210,9 @@ def test_a_slot_without_a_machine_does_not_hold_up_the_others(
         assert place(there.run()).slot == "1"
         until.touch()
         running.result()
-    first = there.slots[0]
-    machines.lose(first["host"])
-    wait_for("its actor is gone", lambda: not is_running(first["process_id"]))
+    first = there.slots[0]["process_id"]
+    machines.lose(first)
+    wait_for("its actor is gone", lambda: not is_running(first))
     assert place(there.run()).slot == "1"
 
 
