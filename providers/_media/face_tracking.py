@@ -22,12 +22,14 @@ Transform = npt.NDArray[np.float64]
 Points = npt.NDArray[np.float32]
 
 LOOK_EVERY_FRAMES = 5
-MAX_CORNERS = 120
+MAX_CORNERS = 80
 MIN_CORNERS = 10
 MIN_AGREEING_SHARE = 0.45
 UPPER_FACE = (0.10, 0.06, 0.90, 0.64)  # left, top, right, bottom in shares of the face's box: no lips, no jaw
 NEW_KEY_SCALE, NEW_KEY_ROLL_DEGREES = 0.10, 6.0
 BACK_AND_FORTH_PX = 1.0
+FLOW_ENDS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 15, 0.02)  # steps, pixels
+FLOW_REACH_PX = 64  # of tracking pixels: further than that no head moves between two frames
 SAME_FACE_DISTANCE = 0.4  # of the face's width
 SAME_PERSON_DISTANCE = 0.8  # of the face's width, from where it was last seen
 DOUBTED_LOOKS = 3  # without a face where the track is: then the whole picture is searched
@@ -200,6 +202,7 @@ class FaceTracker:
             return None
         x, y = cv2.transform(np.array([[self._first_face.centre]]), self._full_size(transform))[0, 0]
         size = self._first_face.box.width * scale_of(transform)
+        roll = self._first_face.roll_degrees + roll_of(transform)
         left, top = (max(0, int(place - LOOK_REACH * size)) for place in (x, y))
         right = min(view.size[0], int(x + LOOK_REACH * size) + 1)
         bottom = min(view.size[1], int(y + LOOK_REACH * size) + 1)
@@ -209,7 +212,9 @@ class FaceTracker:
         scale = min(1.0, LOOK_FACE_PX / size)
         if scale < 1:
             part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-        faces = [face.scaled(1 / scale).shifted(left, top) for face in self._find(part)]
+        side = max(1, round(size * scale))
+        expected = Face(Box(x=0, y=0, width=side, height=side), roll, 1.0)
+        faces = [face.scaled(1 / scale).shifted(left, top) for face in self._find(part, expected)]
         near = [face for face in faces if math.dist(face.centre, (x, y)) < SAME_FACE_DISTANCE * size]
         return min(near, key=lambda face: math.dist(face.centre, (x, y)), default=None)
 
@@ -218,14 +223,25 @@ class FaceTracker:
 
 
 def _moved(before: Image, after: Image, corners: Points, guess: Points) -> tuple[Transform | None, float]:
-    """The similarity that most corners follow from one picture to another, and their share."""
+    """The similarity that most corners follow from one picture to another, and their share.
+
+    Only what is around the corners is looked at: the pyramids of whole pictures would cost more than the rest.
+    """
+    height, width = after.shape
+    both = np.concatenate([corners, guess])
+    origin = np.clip(both.min(axis=0) - FLOW_REACH_PX, 0, (width - 2, height - 2)).astype(np.float32).round()
+    end = np.clip(both.max(axis=0) + FLOW_REACH_PX, origin + 2, (width, height))
+    part = slice(int(origin[1]), int(end[1])), slice(int(origin[0]), int(end[0]))
+    before, after, corners, guess = before[part], after[part], corners - origin, guess - origin
     moved = _flow(before, after, corners, guess)
     back = _flow(after, before, moved[0], corners)
     apart = np.linalg.norm(back[0] - corners, axis=1)
     good = moved[1] & back[1] & (apart < BACK_AND_FORTH_PX)
     if np.count_nonzero(good) < MIN_CORNERS:
         return None, 0.0
-    found, agreeing = cv2.estimateAffinePartial2D(corners[good], moved[0][good], ransacReprojThreshold=1.5)
+    found, agreeing = cv2.estimateAffinePartial2D(
+        corners[good] + origin, moved[0][good] + origin, ransacReprojThreshold=1.5
+    )
     share = float(np.count_nonzero(agreeing)) / len(corners)
     return (np.asarray(found, np.float64), share) if share >= MIN_AGREEING_SHARE else (None, share)
 
@@ -239,14 +255,19 @@ def _flow(before: Image, after: Image, corners: Points, guess: Points) -> tuple[
         guess[:, None].copy(),
         winSize=(21, 21),
         maxLevel=3,
+        criteria=FLOW_ENDS,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
     return np.asarray(moved[:, 0], np.float32), np.asarray(seen[:, 0] == 1, np.bool_)
 
 
 def _has_changed(transform: Transform) -> bool:
-    roll = math.degrees(math.atan2(transform[1, 0], transform[0, 0]))
-    return abs(scale_of(transform) - 1) > NEW_KEY_SCALE or abs(roll) > NEW_KEY_ROLL_DEGREES
+    return abs(scale_of(transform) - 1) > NEW_KEY_SCALE or abs(roll_of(transform)) > NEW_KEY_ROLL_DEGREES
+
+
+def roll_of(transform: Transform) -> float:
+    """Degrees, clockwise positive."""
+    return math.degrees(math.atan2(transform[1, 0], transform[0, 0]))
 
 
 def scale_of(transform: Transform) -> float:

@@ -6,8 +6,9 @@ Not here: following (``face_tracking``), how a face is found (``face_detectors``
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,17 @@ from providers._media.face_tracking import FaceTracker, Track, Transform
 from providers._media.faces import Face
 from providers._media.frames import Timed, at_rate, read_planar_frames, read_timed_planar_frames
 from providers._media.placed_faces import placed_track
-from providers._media.planar import size_of
+from providers._media.planar import Planar, size_of
 
-VERSION = 2
+VERSION = 3
 """Of what is kept; counts when a track would come out otherwise."""
 LONG_SIDE_PX = 1280
-_ENOUGH_SECONDS = 0.5  # beyond what is needed, so that the last slot has a frame
+ENOUGH_SECONDS = 0.5  # beyond what is needed, so that the last slot has a frame
+_SAME_MOMENT_SECONDS = 1e-6
 
 OnSecond = Callable[[float], None]
+Watch = Callable[[Timed[Planar], Track], None]
+"""Called with every frame while its track is made, exactly as ``tracks_beside`` will give it again."""
 
 
 def face_track(
@@ -41,12 +45,14 @@ def face_track(
     seconds: float,
     long_side: int | None = None,
     on_second: OnSecond,
+    watch: Watch | None = None,
 ) -> FaceTrack:
     """The face of ``video``; at least ``seconds`` of it. Found again, or made and kept; or as somebody placed it.
 
     Args:
         long_side: of the delivered picture at most, in whose pixels a placed box counts; None: the video's own.
         on_second: called while it is made, with the seconds that are done.
+        watch: spares its owner a pass over a video that is decoded here; not called for a track that is there already.
 
     Raises:
         ProviderUnavailable: the detector's file is missing or no such network.
@@ -62,7 +68,8 @@ def face_track(
     if kept is not None and (kept.is_whole or kept.end_seconds >= seconds):
         return kept
     tracker = FaceTracker(speaker, choice=options.choose, find=detector(options, models))
-    track = _followed(artifacts.fetch(video), tracker, options.detector, seconds + _ENOUGH_SECONDS, on_second)
+    until = seconds + ENOUGH_SECONDS
+    track = _followed(artifacts.fetch(video), tracker, options.detector, until, on_second, watch)
     keep_track(artifacts, key, track)
     return track
 
@@ -87,30 +94,47 @@ def kept_track(artifacts: ArtifactClient, key: str) -> FaceTrack | None:
 
 def tracks_at(track: FaceTrack, fps: float, width: int) -> Iterator[Track]:
     """What the tracker said, at a constant rate and in pixels of a picture of another width; ends with the track."""
-    scale = width / track.width
-    seen = {sight.frame: sight for sight in track.seen}
-    ends = (*track.times_seconds[1:], track.end_seconds)
-
-    def rows() -> Iterator[Timed[Track]]:
-        for index, (time_seconds, end) in enumerate(zip(track.times_seconds, ends, strict=True)):
-            yield Timed(time_seconds, end, _track(track, index, seen.get(index), scale))
-
     last: Track | None = None
-    for _, row in at_rate(rows(), fps):
-        yield row if row is not last else replace(row, looked=False, face=None)  # shown again, not looked at again
+    for _, row in at_rate(_rows(track, width), fps):
+        yield row if row is not last else _shown_again(row)
         last = row
 
 
-def _track(track: FaceTrack, index: int, sight: FaceSeen | None, scale: float) -> Track:
+def tracks_beside(track: FaceTrack, frames: Iterable[Timed[Planar]]) -> Iterator[tuple[Timed[Planar], Track]]:
+    """The video's own frames, each with what the tracker said of it, in the frame's pixels."""
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
+        return
+    rows = _rows(track, size_of(first.value)[0])
+    held, following = next(rows), next(rows, None)
+    said: Timed[Track] | None = None
+    for frame in chain([first], frames):
+        while following is not None and following.time_seconds <= frame.time_seconds + _SAME_MOMENT_SECONDS:
+            held, following = following, next(rows, None)
+        yield frame, held.value if held is not said else _shown_again(held.value)
+        said = held
+
+
+def _shown_again(track: Track) -> Track:
+    """Not looked at again."""
+    return replace(track, looked=False, face=None)
+
+
+def _rows(track: FaceTrack, width: int) -> Iterator[Timed[Track]]:
+    scale = width / track.width
+    seen = {sight.frame: sight for sight in track.seen}
+    ends = (*track.times_seconds[1:], track.end_seconds)
+    rows = zip(track.times_seconds, ends, track.shots, track.transforms, track.agreements, strict=True)
+    for index, (time_seconds, end, shot, transform, agreement) in enumerate(rows):
+        yield Timed(time_seconds, end, _track(shot, transform, agreement, seen.get(index), scale))
+
+
+def _track(
+    shot: int, transform: Similarity | None, agreement: float, sight: FaceSeen | None, scale: float = 1.0
+) -> Track:
     face = _scaled(sight, scale) if sight is not None else None
-    transform = track.transforms[index]
-    return Track(
-        track.shots[index],
-        None if transform is None else _matrix(transform, scale),
-        track.agreements[index],
-        sight is not None,
-        face,
-    )
+    return Track(shot, None if transform is None else _matrix(transform, scale), agreement, sight is not None, face)
 
 
 def _matrix(transform: Similarity, scale: float) -> Transform:
@@ -127,7 +151,9 @@ def _scaled(sight: FaceSeen, scale: float) -> Face | None:
     return Face(Box(x=x, y=y, width=max(1, width), height=max(1, height)), sight.roll_degrees, sight.confidence)
 
 
-def _followed(video: Path, tracker: FaceTracker, detector_name: str, until: float, on_second: OnSecond) -> FaceTrack:
+def _followed(
+    video: Path, tracker: FaceTracker, detector_name: str, until: float, on_second: OnSecond, watch: Watch | None
+) -> FaceTrack:
     times: list[float] = []
     shots: list[int] = []
     transforms: list[Similarity | None] = []
@@ -147,8 +173,11 @@ def _followed(video: Path, tracker: FaceTracker, detector_name: str, until: floa
         shots.append(track.shot)
         transforms.append(None if track.transform is None else _numbers(track.transform))
         agreements.append(round(track.agreement, 3))
-        if track.looked:
-            seen.append(_sight(len(times) - 1, track.face))
+        sight = _sight(len(times) - 1, track.face) if track.looked else None
+        if sight is not None:
+            seen.append(sight)
+        if watch is not None:
+            watch(frame, _track(shots[-1], transforms[-1], agreements[-1], sight))
         on_second(frame.time_seconds)
     return FaceTrack(
         width=width,

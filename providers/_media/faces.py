@@ -5,11 +5,11 @@ following a face through a video (``face_tracking``).
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
@@ -22,11 +22,15 @@ Choice = Literal["largest", "central"]
 
 SEARCH_LONG_SIDES_PX = (640, 1280)  # 640 is enough for a portrait; the second look is for small faces in large pictures
 SEARCH_ROLLS_DEGREES = (0, -15, 15, -30, 30)  # the cascade is blind beyond about 15 degrees of roll
+UPRIGHT_DEGREES = 8.0  # up to here an expected face is looked for as the picture stands
+LEAST_OF_EXPECTED = 0.65  # in width
 MIN_FACE_PX = 36
 MIN_NEIGHBOURS = 4
 OVERLAP_SHARE = 0.35
 EYES_BAND = (0.12, 0.55)  # eyes lie in this share of the box's height
 EYES_WIDTH_PX = 200
+EYES_SEARCH_PX, EYES_SCALE_STEP = 150, 1.1
+"""A third of the time that the full width takes in steps of 1.05; that finds 4 in 100 pairs more, no more exactly."""
 EYE_DISTANCE = 0.38  # of the box's width, mean of 253 faces measured against a landmark model
 EYE_HEIGHT = 0.26  # of the band's 200 pixels wide image
 MAX_ROLL_FROM_EYES_DEGREES = 16.0
@@ -65,16 +69,23 @@ class Face:
         return replace(self, box=Box(x=x, y=y, width=side, height=side))
 
 
-FindFaces = Callable[[Image], list[Face]]
-"""A detector: all faces of uint8 (H, W, 3), largest first."""
+class FindFaces(Protocol):
+    """A detector."""
+
+    def __call__(self, bgr: Image, expected: Face | None = None) -> list[Face]:
+        """All faces of uint8 (H, W, 3), largest first; ``expected``: of about this size and roll will do."""
+        ...
 
 
-def find_faces(bgr: Image) -> list[Face]:
+def find_faces(bgr: Image, expected: Face | None = None) -> list[Face]:
     """All faces seen, largest first; at most one per place.
 
     Args:
         bgr: uint8 (H, W, 3).
+        expected: only faces of about this size and roll, in a tenth of the time.
     """
+    if expected is not None:
+        return _without_overlaps(_like(expected, bgr))
     for gray, scale in _search_images(bgr):
         best: list[Face] = []
         for roll in SEARCH_ROLLS_DEGREES:
@@ -86,6 +97,13 @@ def find_faces(bgr: Image) -> list[Face]:
         if best:
             return _without_overlaps(best)
     return []
+
+
+def _like(expected: Face, bgr: Image) -> list[Face]:
+    gray, scale = next(_search_images(bgr))
+    roll = expected.roll_degrees if abs(expected.roll_degrees) > UPRIGHT_DEGREES else 0.0
+    least_px = max(MIN_FACE_PX, round(LEAST_OF_EXPECTED * expected.box.width * scale))
+    return sorted(_detect(gray, roll, scale, least_px), key=lambda face: -face.box.width)
 
 
 def _surest(faces: list[Face]) -> float:
@@ -125,13 +143,13 @@ def _search_images(bgr: Image) -> Iterator[tuple[Image, float]]:
             return
 
 
-def _detect(gray: Image, roll_degrees: float, scale: float) -> Iterator[Face]:
+def _detect(gray: Image, roll_degrees: float, scale: float, least_px: int = MIN_FACE_PX) -> Iterator[Face]:
     height, width = gray.shape
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), roll_degrees, 1)
     turned = gray if roll_degrees == 0 else cv2.warpAffine(gray, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
     back = cv2.invertAffineTransform(turn)
     boxes, _, weights = _cascade("frontalface_alt2").detectMultiScale3(
-        turned, 1.1, MIN_NEIGHBOURS, minSize=(MIN_FACE_PX, MIN_FACE_PX), outputRejectLevels=True
+        turned, 1.1, MIN_NEIGHBOURS, minSize=(least_px, least_px), outputRejectLevels=True
     )
     for (x, y, w, h), weight in zip(boxes, np.ravel(weights), strict=True):
         eyes_roll = _roll_from_eyes(np.asarray(turned, np.uint8), int(x), int(y), int(w), int(h))
@@ -152,11 +170,11 @@ def _roll_from_eyes(gray: Image, x: int, y: int, width: int, height: int) -> flo
     band = gray[y + int(EYES_BAND[0] * height) : y + int(EYES_BAND[1] * height), max(0, x) : x + width]
     if band.shape[0] < 8 or band.shape[1] < 8:
         return None
-    zoom = EYES_WIDTH_PX / band.shape[1]
-    found = _cascade("eye").detectMultiScale(
-        cv2.resize(band, None, fx=zoom, fy=zoom), 1.05, 4, minSize=(28, 28), maxSize=(70, 70)
-    )
-    eyes = [(float(ex + ew / 2), float(ey + eh / 2)) for ex, ey, ew, eh in found]
+    zoom = EYES_SEARCH_PX / band.shape[1]
+    inside = cv2.resize(band, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR)
+    found = _cascade("eye").detectMultiScale(inside, EYES_SCALE_STEP, 4, minSize=(21, 21), maxSize=(53, 53))
+    wide = EYES_WIDTH_PX / EYES_SEARCH_PX
+    eyes = [(float(ex + ew / 2) * wide, float(ey + eh / 2) * wide) for ex, ey, ew, eh in found]
     pairs = [(_pair_cost(left, right), left, right) for left in eyes for right in eyes if right[0] - left[0] > 50]
     if not pairs:
         return None

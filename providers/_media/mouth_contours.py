@@ -26,6 +26,16 @@ MIN_RED_DROP = 9.0  # closed lips stay below 5, parted ones above 10, over 120 f
 MIN_GAP_PX = 7.0  # a thinner dark line is a closed mouth
 
 
+def _near_the_mouth() -> Floats:
+    """Weight of each pixel of the patch, float32 (180, 240): falls off towards nostrils, chin and cheeks."""
+    rows, columns = np.mgrid[0:PATCH_HEIGHT_PX, 0:PATCH_WIDTH_PX]
+    across, down = (columns - CENTRE_X_PX) / 86.0, (rows - CENTRE_Y_PX) / 36.0
+    return np.asarray(np.exp(-(down**8) - across**8), np.float32)
+
+
+_NEAR = _near_the_mouth()
+
+
 @dataclass(frozen=True)
 class SkinTone:
     """Median L, a, b of cheeks and chin, each 0..255 with a and b centred on 128."""
@@ -109,14 +119,12 @@ def _gap_component(lab: Floats, skin: SkinTone) -> npt.NDArray[np.bool_] | None:
     lightness, red = lab[..., 0], lab[..., 1]
     teeth = np.clip((skin.red - 3 - red) / 4, 0, 1) * np.clip((lightness - 0.8 * skin.lightness) / 20, 0, 1)
     dark = np.clip((0.42 * skin.lightness - lightness) / (0.08 * skin.lightness), 0, 1)
-    rows, columns = np.mgrid[0:PATCH_HEIGHT_PX, 0:PATCH_WIDTH_PX]
-    near = np.exp(-(((rows - CENTRE_Y_PX) / 36.0) ** 8) - ((columns - CENTRE_X_PX) / 86.0) ** 8)
-    score = cv2.GaussianBlur(np.asarray(np.maximum(teeth, dark) * near, np.float32), (0, 0), 1.2)
+    score = cv2.GaussianBlur(np.asarray(np.maximum(teeth, dark) * _NEAR, np.float32), (0, 0), 1.2)
     mask = cv2.morphologyEx((score > 0.4).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((7, 9), np.uint8))
     count, labels = cv2.connectedComponents(mask)
-    weights = [float(np.sum((labels == label)[:, 80:160])) for label in range(1, count)]
-    if not weights:
+    if count < 2:
         return None
+    weights = np.bincount(labels[:, 80:160].ravel(), minlength=count)[1:]
     component = labels == 1 + int(np.argmax(weights))
     heights = component.sum(axis=0)
     wide = np.flatnonzero(heights >= 3)

@@ -1,6 +1,7 @@
 """From a request to a result: choose photo or video, render, store, and say honestly what was done."""
 
 import io
+from functools import partial
 from pathlib import Path
 
 from contracts.base import Fidelity, canonical_json
@@ -8,7 +9,7 @@ from contracts.context import Progress, ProviderContext
 from contracts.errors import ProviderRejected
 from contracts.faces import FaceOptions, FaceTrack
 from contracts.lipsync import LipSyncMetrics, LipSyncRequest, LipSyncResult
-from providers._media.face_tracks import face_track
+from providers._media.face_tracks import Watch, face_track
 from providers._media.opening import sniff
 from providers._media.probe import probe
 from providers.lipsync._mouth_drive import MouthDrive
@@ -35,8 +36,8 @@ def animate(
             whom = Whom(faces, context.models or {}, request.speaker)
             rendered = _from_photo(face, files, drive, request, life, whom, context.progress)
         else:
-            track = _track(request, context, faces, drive.duration_seconds)
-            rendered = render_video(face, files, drive, request, track, context.progress)
+            follow = partial(_track, request, context, faces, drive.duration_seconds)
+            rendered = render_video(face, files, drive, request, follow, context.progress)
     except NothingToAnimate as nothing:
         return _handed_on(request, str(nothing))
     video, before = (context.artifacts.put(file, "video/mp4") for file in (files.aligned, files.before))
@@ -68,7 +69,9 @@ def _video_fps(face: Path, request: LipSyncRequest) -> float:
     return output_fps(media.video, request.production.profile)
 
 
-def _track(request: LipSyncRequest, context: ProviderContext, faces: FaceOptions, seconds: float) -> FaceTrack:
+def _track(
+    request: LipSyncRequest, context: ProviderContext, faces: FaceOptions, seconds: float, watch: Watch
+) -> FaceTrack:
     def on_second(done: float) -> None:
         context.progress(TRACK_SHARE * min(1.0, done / seconds), 1.0, "following the face")
 
@@ -81,6 +84,7 @@ def _track(request: LipSyncRequest, context: ProviderContext, faces: FaceOptions
         seconds=seconds,
         long_side=request.production.profile.max_long_side,
         on_second=on_second,
+        watch=watch,
     )
 
 

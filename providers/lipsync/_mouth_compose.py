@@ -20,6 +20,7 @@ from providers.lipsync._mouth_rig import MouthRig, Pose
 Floats = npt.NDArray[np.floating[Any]]  # float32 at run time
 
 LOWEST_EDGE = 2.1  # half widths: the jaw's outline moves too much to be replaced
+RING = (0.05, 0.6)  # of the mask's weight: there patch and frame show the same skin
 GAIN_LIMITS = (0.85, 1.18)
 GAIN_MEMORY = 0.8  # of the last frame's gain: light changes slowly, noise must not flicker
 
@@ -54,22 +55,17 @@ class MouthComposer:
         size = (place.width, place.height)
         patch = cv2.warpAffine(mouth, moved, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
         mask = np.asarray(cv2.warpAffine(self._mask, moved, size), np.float32)
-        below = region(frame, place).astype(np.float32)
-        above = patch.astype(np.float32)
-        above *= self._matched(above, below, mask)
-        above -= below
-        above *= (mask * np.float32(strength))[..., None]
-        above += below
-        paint(frame, place, np.clip(above + np.float32(0.5), 0, 255).astype(np.uint8))
+        below = region(frame, place)
+        lit = cv2.transform(patch, np.diag(self._matched(patch, below, mask)))
+        mask *= np.float32(strength)
+        paint(frame, place, np.asarray(cv2.blendLinear(lit, below, mask, 1 - mask), np.uint8))
         return opening * strength
 
-    def _matched(self, patch: Floats, below: Floats, mask: Floats) -> Floats:
+    def _matched(self, patch: cv2.typing.MatLike, below: Image, mask: Floats) -> Floats:
         """Factor per channel that makes the patch as bright as the frame where both show."""
-        ring = (mask > 0.05) & (mask < 0.6)
-        if not ring.any():
-            return np.ones(3, np.float32) if self._gain is None else self._gain
-        gain = (below[ring].mean(axis=0) + 1) / (patch[ring].mean(axis=0) + 1)
-        gain = np.clip(gain, *GAIN_LIMITS)
+        ring = cv2.inRange(mask, *RING)
+        there = np.array(cv2.mean(below, ring)[:3]) + 1, np.array(cv2.mean(patch, ring)[:3]) + 1
+        gain = np.clip(there[0] / there[1], *GAIN_LIMITS)
         if self._gain is not None:
             gain = GAIN_MEMORY * self._gain + (1 - GAIN_MEMORY) * gain
         self._gain = np.asarray(gain, np.float32)

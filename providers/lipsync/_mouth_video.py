@@ -1,6 +1,6 @@
 """A talking video from a frontal video: follow the face, then give it another mouth."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -11,21 +11,24 @@ from contracts.faces import FaceTrack
 from contracts.lipsync import LipSyncRequest, NoFacePolicy
 from contracts.production import DeliveryProfile
 from providers._media.encode import VideoWriter
-from providers._media.face_tracks import tracks_at
-from providers._media.frames import PlanarFrame, read_planar_frames
-from providers._media.planar import Planar
+from providers._media.face_tracking import Track
+from providers._media.face_tracks import ENOUGH_SECONDS, Watch, tracks_beside
+from providers._media.frames import PlanarFrame, Timed, at_rate, read_planar_frames, read_timed_planar_frames
+from providers._media.planar import Planar, size_of
 from providers.lipsync._mouth_before import BeforeWriter
 from providers.lipsync._mouth_compose import MouthComposer
 from providers.lipsync._mouth_drive import MouthDrive
 from providers.lipsync._mouth_pingpong import played_frames, played_indices
 from providers.lipsync._mouth_rendered import OUTSIDE_SEGMENTS, Files, NothingToAnimate, Rendered
-from providers.lipsync._mouth_shots import Shot, Survey, ranges, survey
+from providers.lipsync._mouth_shots import Shot, Survey, Surveyor, ranges
 
 LOWEST_FPS = 12.0  # a slower video cannot show speech; it is brought to the profile's rate
 HIGHEST_FPS = 120.0
 FADE_FRAMES = 3
 TRACK_SHARE = 0.25  # of the work: following the face
 SURVEY_SHARE = 0.4  # and looking at its mouth
+
+Follow = Callable[[Watch], FaceTrack]
 
 
 def output_fps(video: VideoInfo, profile: DeliveryProfile) -> float:
@@ -37,9 +40,12 @@ def output_fps(video: VideoInfo, profile: DeliveryProfile) -> float:
 
 
 def render_video(
-    video: Path, files: Files, drive: MouthDrive, request: LipSyncRequest, track: FaceTrack, progress: Progress
+    video: Path, files: Files, drive: MouthDrive, request: LipSyncRequest, follow: Follow, progress: Progress
 ) -> Rendered:
     """Write ``files``: exactly the sound's length; a longer video is cut, a shorter one goes back and forth.
+
+    Args:
+        follow: gives the face's track, and shows what it watches to whom it is given.
 
     Raises:
         NothingToAnimate: no frame can be animated.
@@ -51,28 +57,46 @@ def render_video(
         source = read_planar_frames(video, fps=drive.fps, max_long_side=profile.max_long_side)
         return islice(source, drive.frame_count)
 
-    def watched() -> Iterator[PlanarFrame]:
-        for frame in frames():
-            share = TRACK_SHARE + (SURVEY_SHARE - TRACK_SHARE) * min(1.0, (frame.index + 1) / drive.frame_count)
-            progress(share, 1.0, "looking at the mouth")
-            yield frame
-
-    width = next(read_planar_frames(video, max_long_side=profile.max_long_side)).picture.shape[1]
-    seen = survey(watched(), tracks_at(track, drive.fps, width))
-    played = list(played_indices(seen.frame_count, drive.frame_count))
-    reasons = [_reason(seen.reasons[source], float(drive.strengths[place])) for place, source in enumerate(played)]
+    width, height = size_of(next(read_planar_frames(video, max_long_side=profile.max_long_side)).picture)
+    seen = _surveyed(video, profile, drive.duration_seconds, width, follow, progress)
+    sources = [index for _, index in at_rate(seen.frames, drive.fps)][: drive.frame_count]
+    played = list(played_indices(len(sources), drive.frame_count))
+    reasons = [_reason(seen.reasons[sources[slot]], float(drive.strengths[place])) for place, slot in enumerate(played)]
     _check(reasons, policy, drive.fps)
     painter = _Painter(seen, drive, reasons, hold=policy == "hold_last")
-    shown = played_frames((frame.picture for frame in frames()), seen.frame_count, drive.frame_count, files.folder)
+    shown = played_frames((frame.picture for frame in frames()), len(sources), drive.frame_count, files.folder)
     with (
-        VideoWriter(files.aligned, width=seen.width, height=seen.height, fps=drive.fps, profile=profile) as writer,
-        BeforeWriter(files.before, seen.width, seen.height, drive.fps, profile) as before,
+        VideoWriter(files.aligned, width=width, height=height, fps=drive.fps, profile=profile) as writer,
+        BeforeWriter(files.before, width, height, drive.fps, profile) as before,
     ):
-        for place, (source, picture) in enumerate(shown):
-            writer.write_planar(painter.paint(place, source, picture))
+        for place, (slot, picture) in enumerate(shown):
+            writer.write_planar(painter.paint(place, sources[slot], picture))
             before.write_planar(picture)
             progress(SURVEY_SHARE + (1 - SURVEY_SHARE) * (place + 1) / drive.frame_count, 1.0, "animating the video")
     return Rendered(painter.openings, reasons, seen.confidence)
+
+
+def _surveyed(
+    video: Path, profile: DeliveryProfile, seconds: float, width: int, follow: Follow, progress: Progress
+) -> Survey:
+    """In the pass in which the face is followed, if that is made now and of frames of the size delivered."""
+    surveyor = Surveyor()
+
+    def watch(frame: Timed[Planar], track: Track) -> None:
+        if size_of(frame.value)[0] == width:
+            surveyor.take(frame, track)
+
+    track = follow(watch)
+    if surveyor.frame_count:
+        return surveyor.finished()
+    frames = read_timed_planar_frames(video, max_long_side=profile.max_long_side)
+    for frame, beside in tracks_beside(track, frames):
+        if frame.time_seconds > seconds + ENOUGH_SECONDS:
+            break
+        surveyor.take(frame, beside)
+        share = TRACK_SHARE + (SURVEY_SHARE - TRACK_SHARE) * min(1.0, frame.time_seconds / seconds)
+        progress(share, 1.0, "looking at the mouth")
+    return surveyor.finished()
 
 
 def _reason(seen: str, strength: float) -> str:
@@ -92,7 +116,7 @@ def _check(reasons: list[str], policy: NoFacePolicy, fps: float) -> None:
 
 
 class _Painter:
-    """Animates frames in the order of the output; holds one shot's rig at a time."""
+    """Animates frames in the order of the output; holds one shot's rigs at a time."""
 
     def __init__(self, seen: Survey, drive: MouthDrive, reasons: list[str], *, hold: bool) -> None:
         self.openings: list[float] = []
@@ -102,19 +126,22 @@ class _Painter:
         self._hold = hold
         self._held: Planar | None = None
         self._shot: Shot | None = None
-        self._composer: MouthComposer | None = None
+        self._composers: dict[int, MouthComposer] = {}
 
     def paint(self, place: int, source: int, picture: Planar) -> Planar:
-        """The output's frame at ``place``, from the source's frame ``source``."""
+        """The output's frame at ``place``, from the video's own frame ``source``."""
         reason = self._reasons[place]
         if reason:
             self.openings.append(0.0)
             return self._held if self._hold and self._held is not None and reason != OUTSIDE_SEGMENTS else picture
-        shot = self._shot_at(source)
+        shot = self._seen.shot_of(source)
         frame = picture.copy()
         strength = float(self._drive.strengths[place]) * self._faded(place)
-        transform = shot.transforms[source - shot.first_frame]
-        self.openings.append(self._composer_of(shot).compose(frame, transform, self._drive.pose(place), strength))
+        opening = 0.0
+        for view in shot.views[source - shot.first_frame]:
+            composer = self._composer_of(shot, view.reference)
+            opening = composer.compose(frame, view.transform, self._drive.pose(place), strength * view.weight)
+        self.openings.append(opening)
         self._held = frame
         return frame
 
@@ -128,12 +155,10 @@ class _Painter:
                     return distance / (FADE_FRAMES + 1)
         return 1.0
 
-    def _shot_at(self, source: int) -> Shot:
-        return next(
-            shot for shot in self._seen.shots if shot.first_frame <= source < shot.first_frame + len(shot.transforms)
-        )
-
-    def _composer_of(self, shot: Shot) -> MouthComposer:
-        if self._composer is None or shot is not self._shot:
-            self._shot, self._composer = shot, MouthComposer(shot.reference.bgr, shot.reference.mouth)
-        return self._composer
+    def _composer_of(self, shot: Shot, reference: int) -> MouthComposer:
+        if shot is not self._shot:
+            self._shot, self._composers = shot, {}
+        if reference not in self._composers:
+            chosen = shot.references[reference]
+            self._composers[reference] = MouthComposer(chosen.bgr, chosen.mouth)
+        return self._composers[reference]

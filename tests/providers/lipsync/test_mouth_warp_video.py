@@ -177,3 +177,10 @@ def test_a_face_can_be_placed(ask: Ask, animate: Animate, samples: Path, tmp_pat
     wall = there.model_copy(update={"x": 0, "y": 0})
     result = animate(request, faces=FaceOptions(detector="box", box=wall))
     assert result.fidelity is Fidelity.PASSTHROUGH, "there is no mouth on the wall"
+
+
+def test_a_rerun_gives_the_same_bytes_though_it_follows_no_face(ask: Ask, animate: Animate, film: Path) -> None:
+    """The first run looks at the mouth while it follows the face; the second reads the track that was kept."""
+    first, again = animate(ask(film)), animate(ask(film))
+    assert first.aligned_video.digest == again.aligned_video.digest
+    assert first.mouth_curve == again.mouth_curve
