@@ -139,7 +139,7 @@ def _whole(face: Path, voice: Path) -> Row:
 def whole(face: Path, voice: Path) -> None:
     """One render, measured; prints a row as JSON."""
     with studio() as place:
-        place.prepared(voice)
+        place.prepared(face, voice)
         row = _timed(lambda: iter(range(place.render_only(face, voice).metrics.frame_count)))
     print(json.dumps(row))
 

@@ -19,6 +19,7 @@ from contracts.script import MouthCurve, ScriptResult
 from providers._media.audio import read_audio_blocks
 from providers._media.frames import read_frames
 from providers._media.mouth_measure import MouthMeter
+from providers._media.probe import probe
 from providers._speech.phones import allphone
 from providers.lipsync.mouth_warp import MouthWarpProvider
 from sparkle_dagster.artifacts.local import LocalArtifactStore
@@ -56,10 +57,12 @@ class Studio:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._store = LocalArtifactStore(folder / "store")
+        self._faces: dict[Path, ArtifactRef] = {}
         self._scripts: dict[Path, tuple[ArtifactRef, ScriptResult]] = {}
 
-    def prepared(self, voice: Path) -> None:
-        """Listen to the voice, so that no render has to."""
+    def prepared(self, face: Path, voice: Path) -> None:
+        """Inspect the face and listen to the voice, so that no render has to."""
+        self._face(face)
         self._voice(voice)
 
     def render_only(
@@ -68,7 +71,7 @@ class Studio:
         audio, script = self._voice(voice)
         request = LipSyncRequest(
             audio_track=audio,
-            video_stub=self._put(face),
+            video_stub=self._face(face),
             script=script,
             production=ProductionSpec(profile=profile or DeliveryProfile()),
         )
@@ -97,6 +100,12 @@ class Studio:
             script = ScriptResult(duration_seconds=len(samples) / 16_000, phones=phones, phones_origin="allphone")
             self._scripts[voice] = (self._put(voice), script)
         return self._scripts[voice]
+
+    def _face(self, path: Path) -> ArtifactRef:
+        """Inspected, as intake does before any production."""
+        if path not in self._faces:
+            self._faces[path] = self._put(path).model_copy(update={"media": probe(path)})
+        return self._faces[path]
 
     def _put(self, path: Path) -> ArtifactRef:
         return self._store.put(path, MEDIA_TYPES.get(path.suffix.lower(), "video/mp4"))

@@ -213,7 +213,7 @@ class FaceTracker:
         if scale < 1:
             part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
         side = max(1, round(size * scale))
-        expected = Face(Box(x=0, y=0, width=side, height=side), roll, 1.0)
+        expected = Face(Box(x=0, y=0, width=side, height=side), roll, self._first_face.confidence)
         faces = [face.scaled(1 / scale).shifted(left, top) for face in self._find(part, expected)]
         near = [face for face in faces if math.dist(face.centre, (x, y)) < SAME_FACE_DISTANCE * size]
         return min(near, key=lambda face: math.dist(face.centre, (x, y)), default=None)

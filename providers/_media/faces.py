@@ -34,6 +34,7 @@ EYES_SEARCH_PX, EYES_SCALE_STEP = 150, 1.1
 EYE_DISTANCE = 0.38  # of the box's width, mean of 253 faces measured against a landmark model
 EYE_HEIGHT = 0.26  # of the band's 200 pixels wide image
 MAX_ROLL_FROM_EYES_DEGREES = 16.0
+EYES_SHARE = 0.35  # of the confidence
 WITH_EYES = 0.7  # confidence that only a face with a pair of eyes reaches
 BROWS_TO_CHIN = (0.12, 0.12, 0.88, 1.16)
 """Of the cascade's square: left, top, right, bottom of the upright box from brows to chin."""
@@ -82,7 +83,7 @@ def find_faces(bgr: Image, expected: Face | None = None) -> list[Face]:
 
     Args:
         bgr: uint8 (H, W, 3).
-        expected: only faces of about this size and roll, in a tenth of the time.
+        expected: only faces of about this size and roll, in a tenth of the time; if it had eyes, so have they.
     """
     if expected is not None:
         return _without_overlaps(_like(expected, bgr))
@@ -102,8 +103,13 @@ def find_faces(bgr: Image, expected: Face | None = None) -> list[Face]:
 def _like(expected: Face, bgr: Image) -> list[Face]:
     gray, scale = next(_search_images(bgr))
     roll = expected.roll_degrees if abs(expected.roll_degrees) > UPRIGHT_DEGREES else 0.0
+    has_eyes = expected.confidence >= WITH_EYES
     least_px = max(MIN_FACE_PX, round(LEAST_OF_EXPECTED * expected.box.width * scale))
-    return sorted(_detect(gray, roll, scale, least_px), key=lambda face: -face.box.width)
+    faces = sorted(_detect(gray, roll, scale, least_px, eyes=not has_eyes), key=lambda face: -face.box.width)
+    if not has_eyes:
+        return faces
+    sure = (min(1.0, face.confidence + EYES_SHARE) for face in faces)
+    return [Face(face.box, expected.roll_degrees, confidence) for face, confidence in zip(faces, sure, strict=True)]
 
 
 def _surest(faces: list[Face]) -> float:
@@ -143,7 +149,9 @@ def _search_images(bgr: Image) -> Iterator[tuple[Image, float]]:
             return
 
 
-def _detect(gray: Image, roll_degrees: float, scale: float, least_px: int = MIN_FACE_PX) -> Iterator[Face]:
+def _detect(
+    gray: Image, roll_degrees: float, scale: float, least_px: int = MIN_FACE_PX, *, eyes: bool = True
+) -> Iterator[Face]:
     height, width = gray.shape
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), roll_degrees, 1)
     turned = gray if roll_degrees == 0 else cv2.warpAffine(gray, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
@@ -152,7 +160,7 @@ def _detect(gray: Image, roll_degrees: float, scale: float, least_px: int = MIN_
         turned, 1.1, MIN_NEIGHBOURS, minSize=(least_px, least_px), outputRejectLevels=True
     )
     for (x, y, w, h), weight in zip(boxes, np.ravel(weights), strict=True):
-        eyes_roll = _roll_from_eyes(np.asarray(turned, np.uint8), int(x), int(y), int(w), int(h))
+        eyes_roll = _roll_from_eyes(np.asarray(turned, np.uint8), int(x), int(y), int(w), int(h)) if eyes else None
         centre = back @ np.array([x + w / 2, y + h / 2, 1.0]) / scale
         side = max(1, round(float(w) / scale))
         box = Box(x=round(float(centre[0]) - side / 2), y=round(float(centre[1]) - side / 2), width=side, height=side)
@@ -162,7 +170,7 @@ def _detect(gray: Image, roll_degrees: float, scale: float, least_px: int = MIN_
 def _confidence(cascade_weight: float, eyes_roll: float | None) -> float:
     """0..1: the cascade's margin (0 barely, 3 and more for clear portraits), and whether a pair of eyes was seen."""
     margin = min(1.0, max(0.0, cascade_weight / 3.0))
-    return round(0.35 + 0.3 * margin + (0.35 if eyes_roll is not None else 0.0), 3)
+    return round(0.35 + 0.3 * margin + (EYES_SHARE if eyes_roll is not None else 0.0), 3)
 
 
 def _roll_from_eyes(gray: Image, x: int, y: int, width: int, height: int) -> float | None:

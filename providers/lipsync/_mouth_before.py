@@ -30,7 +30,9 @@ class BeforeWriter(VideoWriter):
     def _smaller(self, picture: Planar) -> Planar:
         found = np.empty(self._small_shape, np.uint8)
         for plane, small in zip(planes(picture), planes(found), strict=True):
-            small[:] = cv2.resize(plane, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+            halves = cv2.resize(plane, (plane.shape[1] // 2, plane.shape[0] // 2), interpolation=cv2.INTER_AREA)
+            near = halves if halves.shape[0] >= small.shape[0] else plane  # averaging is quick by whole numbers only
+            small[:] = cv2.resize(near, small.shape[1::-1], interpolation=cv2.INTER_LINEAR_EXACT)
         return found
 
 
