@@ -166,7 +166,8 @@ def test_a_track_that_sticks_to_the_wall_is_given_up_for_the_face(samples: Path)
 
     def find(bgr: Bgr, expected: Face | None = None) -> list[Face]:
         asked.append(bgr.shape[1])
-        return [face for face in find_faces(bgr, expected) if bgr.shape[1] < 760 or face.centre[0] > 400 or len(asked) < 2]
+        faces = find_faces(bgr, expected)
+        return [face for face in faces if bgr.shape[1] < 760 or face.centre[0] > 400 or len(asked) < 2]
 
     tracker = FaceTracker(find=find)
     tracks = [tracker.update(frame) for frame in [start] * 5 + [elsewhere] * 25]
