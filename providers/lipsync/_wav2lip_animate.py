@@ -41,7 +41,7 @@ def animate(request: LipSyncRequest, context: ProviderContext, options: Wav2LipP
     _check_policy(scene.reasons, request, fps)
     if "" not in scene.reasons:
         return _handed_on(request, missing_face(scene.reasons))
-    engine = Engine(weights, _choice(options), scene.reasons.count(""))
+    engine = Engine(weights, _choice(options), scene.reasons.count(""), lower_only=options.paste == "feathered")
     work = _Work(request, context, options, model, fps)
     video = work.rendered(scene, voice, engine, started_at=0.0 if is_photo else SURVEY_SHARE)
     return work.result(scene, engine, video, time.monotonic() - began)

@@ -29,7 +29,7 @@ State = dict[str, Tensor]
 
 
 def load_generator(model: ModelFile) -> Generator:
-    """The generator with the weights of ``model``, float32, in eval mode.
+    """The generator with the weights of ``model``, float32, in eval mode; they may still lie in the mapped file.
 
     Raises:
         ProviderUnavailable: no file, another digest than the tool registry's, damaged, of another layout, or holding
@@ -130,8 +130,7 @@ def _matching(content: object, generator: Generator, path: Path) -> State:
         if not torch.isfinite(tensor.sum()) and not torch.isfinite(tensor).all():  # the sum alone is quick
             raise ProviderUnavailable(f"expected finite weights in {path}, got {key} with values that are not")
     return {
-        # A copy: one tensor of a safetensors file holds the whole file in memory.
-        key: found[key].to(value.dtype, copy=True) if key in found else torch.zeros(value.shape, dtype=value.dtype)
+        key: found[key].to(value.dtype) if key in found else torch.zeros(value.shape, dtype=value.dtype)
         for key, value in expected.items()
     }
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 
 from contracts.errors import ProviderUnavailable
+from providers.lipsync._wav2lip_network import FACE_PX, LOWER_FROM_ROW
 from providers.lipsync._wav2lip_weights import Compute, EngineName, Plan, PrecisionName, Weights, cores
 
 Floats = npt.NDArray[np.float32]
@@ -46,12 +47,14 @@ class EngineChoice:
 class Engine:
     """Computes a clip of ``frame_count`` frames. ``workers`` threads may call ``faces`` at once.
 
-    ``notes`` tells what was used, once something was computed.
+    ``lower_only``: the upper third of the faces will not be looked at, so it is not computed. ``notes`` tells what was
+    used, once something was computed.
     """
 
     weights: Weights
     choice: EngineChoice = EngineChoice()
     frame_count: int = 0
+    lower_only: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _plan: Plan | None = None
     _psnr_db: dict[Plan, float] = field(default_factory=dict)
@@ -81,7 +84,7 @@ class Engine:
         return (f"Computed with {self._plan}{checked}.", *self._remarks)
 
     def faces(self, mel: Floats, faces: Floats) -> Floats:
-        """float32 (n, 3, 96, 96), 0..1, of mel windows (n, 80, 16) and faces (n, 6, 96, 96)."""
+        """float32 (n, 3, 96, 96), 0..1, of mel windows (n, 80, 16) and faces (n, 6, 96, 96); 0 where not computed."""
         sound = np.ascontiguousarray(mel[:, None])
         with self._lock:
             while self._plan is None:
@@ -101,7 +104,12 @@ class Engine:
                 compute = self._halved(plan)
                 continue
             start = stop
-        return np.concatenate(found)
+        made = np.concatenate(found)
+        if not self.lower_only:
+            return made
+        whole = np.zeros((len(made), made.shape[1], FACE_PX, FACE_PX), np.float32)
+        whole[:, :, LOWER_FROM_ROW:] = made
+        return whole
 
     def _chosen(self, sound: Floats, faces: Floats) -> Plan:
         """The quickest plan whose precision is good enough."""
@@ -129,10 +137,12 @@ class Engine:
         batch = self._batch
         if self.choice.batch_size is None and self._device == "cpu":
             batch = min(batch, CPU_BATCHES[precision])
-        plans = [Plan(engine, self._device, precision, batch, self.workers) for engine in engines]
+        plans = [
+            Plan(engine, self._device, precision, batch, self.workers, lower_only=self.lower_only) for engine in engines
+        ]
         least = self.choice.compile_from_frames
         if "torch" in engines and least is not None and self.frame_count >= least and _has_compiler():
-            plans.append(Plan("torch", self._device, precision, batch, self.workers, compiled=True))
+            plans.append(replace(plans[0], compiled=True))
         return plans
 
     def _quickest(self, plans: tuple[Plan, ...], sound: Floats, faces: Floats) -> Plan | None:
@@ -166,7 +176,7 @@ class Engine:
             return False
         if plan.precision == "float32":
             return True
-        self._psnr_db[plan] = distance = psnr_db(found, self.weights.exact(sound, faces))
+        self._psnr_db[plan] = distance = psnr_db(found, self.weights.exact(plan, sound, faces))
         if not is_asked_for and distance < LEAST_PSNR_DB:
             self._remarks.append(
                 f"bfloat16 was not used with {plan.engine}: it is {distance:.0f} dB from float32 here, "

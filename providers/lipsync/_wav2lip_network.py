@@ -13,6 +13,14 @@ FACE_PX = 96
 MEL_BANDS = 80
 MEL_WINDOW = 16  # columns, 200 ms
 
+Cuts = tuple[tuple[int, int], ...]
+"""Where a block of the decoder joins its mirror of the encoder: rows that each of the two loses from the top."""
+WHOLE: Cuts = ((0, 0),) * 7
+LOWER: Cuts = (*WHOLE[:3], (2, 2), (2, 6), (3, 15), (0, 30))
+"""A fifth less to compute. The output begins with row 30; zeros beside the cuts reach as far as row 32, so that from
+``EXACT_FROM_ROW`` on it is what it would be."""
+LOWER_FROM_ROW, EXACT_FROM_ROW = 30, 33
+
 
 class ConvBlock(nn.Module):
     """Convolution, batch norm, the input again where ``residual``, ReLU."""
@@ -100,7 +108,7 @@ class Generator(nn.Module):
         )
         self.output_block = nn.Sequential(ConvBlock(80, 32), nn.Conv2d(32, 3, 1))  # (B, 3, 96, 96)
 
-    def forward(self, mel: Tensor, face: Tensor) -> Tensor:
+    def forward(self, mel: Tensor, face: Tensor, cuts: Cuts = WHOLE) -> Tensor:
         """The face that says the sound.
 
         Args:
@@ -108,27 +116,32 @@ class Generator(nn.Module):
             face: (B, 6, 96, 96), 0..1, BGR: the face with rows 48 and on black, then the face as it is.
 
         Returns:
-            (B, 3, 96, 96), 0..1, BGR.
+            (B, 3, 96, 96), 0..1, BGR; of ``LOWER`` the rows from 30 on.
         """
         seen: list[Tensor] = []
         for encode in self.face_encoder_blocks:
             face = encode(face)  # (B, 16, 96, 96) down to (B, 512, 1, 1)
             seen.append(face)
         x = self.audio_encoder(mel)  # (B, 512, 1, 1)
-        for decode in self.face_decoder_blocks:
-            x = decode(x)  # (B, 512, 1, 1) up to (B, 64, 96, 96)
-            x = torch.cat((x, seen.pop()), dim=1)  # (B, 1024, 1, 1) up to (B, 80, 96, 96)
+        for decode, (top, top_of_seen) in zip(self.face_decoder_blocks, cuts, strict=True):
+            x = decode(x)[:, :, top:]  # (B, 512, 1, 1) up to (B, 64, 96, 96)
+            x = torch.cat((x, seen.pop()[:, :, top_of_seen:]), dim=1)  # (B, 1024, 1, 1) up to (B, 80, 96, 96)
         return torch.sigmoid(self.output_block(x))  # (B, 3, 96, 96)
 
 
 def folded(generator: Generator) -> Generator:
-    """The same function without batch norms: each is folded into the convolution before it. Changes its argument."""
+    """The same function without batch norms: each is folded into the convolution before it. Changes its argument.
+
+    Its weights are new ones: those of a file that was mapped into memory are let go.
+    """
     generator.eval()
     for block in generator.modules():
         if isinstance(block, ConvBlock | UpBlock):
             convolution, norm = block.conv_block
             _fold(cast(nn.Conv2d | nn.ConvTranspose2d, convolution), cast(nn.BatchNorm2d, norm))
             block.conv_block[1] = nn.Identity()
+    last = cast(nn.Conv2d, generator.output_block[1])
+    last.weight, last.bias = _values(last.weight.clone()), _values(cast(Tensor, last.bias).clone())
     return generator
 
 
@@ -140,5 +153,10 @@ def _fold(convolution: nn.Conv2d | nn.ConvTranspose2d, norm: nn.BatchNorm2d) -> 
     is_transposed = isinstance(convolution, nn.ConvTranspose2d)  # its weight is (inputs, outputs, k, k)
     per_output = (1, -1, 1, 1) if is_transposed else (-1, 1, 1, 1)
     bias = cast(Tensor, convolution.bias)  # (outputs,)
-    bias.copy_(scale * (bias.double() - mean) + norm.bias.double())
-    convolution.weight.mul_(scale.view(per_output).to(convolution.weight.dtype))
+    dtype = convolution.weight.dtype
+    convolution.bias = _values((scale * (bias.double() - mean) + norm.bias.double()).to(dtype))
+    convolution.weight = _values(convolution.weight * scale.view(per_output).to(dtype))
+
+
+def _values(tensor: Tensor) -> nn.Parameter:
+    return nn.Parameter(tensor, requires_grad=False)

@@ -19,7 +19,9 @@ from providers.lipsync._wav2lip_network import (  # noqa: E402
     FACE_PX,
     MEL_BANDS,
     MEL_WINDOW,
+    WHOLE,
     ConvBlock,
+    Cuts,
     Generator,
     UpBlock,
 )
@@ -35,7 +37,15 @@ _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 class OpenVinoGenerator:
     """Computes ``batch_size`` frames at a time; ``workers`` threads may call it at once."""
 
-    def __init__(self, generator: Generator, precision: Precision, batch_size: int, workers: int, threads: int) -> None:
+    def __init__(
+        self,
+        generator: Generator,
+        precision: Precision,
+        batch_size: int,
+        workers: int,
+        threads: int,
+        cuts: Cuts = WHOLE,
+    ) -> None:
         """
         Args:
             generator: folded, float32, on the CPU.
@@ -47,17 +57,17 @@ class OpenVinoGenerator:
             "NUM_STREAMS": workers,
             "INFERENCE_NUM_THREADS": workers * threads,
         }
-        self._compiled = openvino.Core().compile_model(_graph(generator, batch_size), "CPU", settings)
+        self._compiled = openvino.Core().compile_model(_graph(generator, batch_size, cuts), "CPU", settings)
 
     def __call__(self, mel: Floats, face: Floats) -> Floats:
-        """float32 (n, 3, 96, 96) of mel (n, 1, 80, 16) and faces (n, 6, 96, 96), n at most ``batch_size``."""
+        """As ``Generator.forward``, float32; at most ``batch_size`` frames."""
         count = len(mel)
         request = self._compiled.create_infer_request()
         found = request.infer([filled(mel, self.batch_size), filled(face, self.batch_size)], share_inputs=True)
         return np.array(found[0][:count], np.float32)
 
 
-def _graph(generator: Generator, batch_size: int) -> openvino.Model:
+def _graph(generator: Generator, batch_size: int, cuts: Cuts) -> openvino.Model:
     mel = ops.parameter([batch_size, 1, MEL_BANDS, MEL_WINDOW], np.float32, name="mel")
     face = ops.parameter([batch_size, 6, FACE_PX, FACE_PX], np.float32, name="face")
     seen: list[openvino.Node] = []
@@ -66,10 +76,17 @@ def _graph(generator: Generator, batch_size: int) -> openvino.Model:
         x = _layers(block, x)
         seen.append(x)
     x = _layers(generator.audio_encoder, mel)
-    for block in generator.face_decoder_blocks:
-        x = ops.concat([_layers(block, x), seen.pop()], axis=1)
+    for block, (top, top_of_seen) in zip(generator.face_decoder_blocks, cuts, strict=True):
+        x = ops.concat([_below(_layers(block, x), top), _below(seen.pop(), top_of_seen)], axis=1)
     output = ops.sigmoid(_layers(generator.output_block, x))
     return cast(Any, openvino.Model)([output], [mel, face], "wav2lip")  # its stubs describe another class
+
+
+def _below(x: openvino.Node, row: int) -> openvino.Node:
+    if row == 0:
+        return x
+    start, stop, step, axis = (ops.constant([value]) for value in (row, FACE_PX, 1, 2))
+    return ops.slice(x, start, stop, step, axis)
 
 
 def _layers(block: nn.Module, x: openvino.Node) -> openvino.Node:

@@ -10,7 +10,16 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from providers.lipsync._wav2lip_network import FACE_PX, MEL_BANDS, MEL_WINDOW, ConvBlock, Generator, UpBlock
+from providers.lipsync._wav2lip_network import (
+    FACE_PX,
+    MEL_BANDS,
+    MEL_WINDOW,
+    WHOLE,
+    ConvBlock,
+    Cuts,
+    Generator,
+    UpBlock,
+)
 
 Layer = Callable[[Tensor], Tensor]
 Size = tuple[int, int, int, int]  # (batch, channels, height, width)
@@ -29,12 +38,13 @@ def can_pack(dtype: torch.dtype) -> bool:
 class PackedGenerator:
     """As ``Generator``, for inputs of one data type; several threads may call it at once."""
 
-    def __init__(self, generator: Generator, dtype: torch.dtype, batch_size: int) -> None:
+    def __init__(self, generator: Generator, dtype: torch.dtype, batch_size: int, cuts: Cuts = WHOLE) -> None:
         """
         Args:
             generator: folded, float32, on the CPU; not changed.
             batch_size: what the weights are laid out for; others are computed as well.
         """
+        self._cuts = cuts
         self._seen_by: list[Sequence[Layer]] = []
         size: Size = (batch_size, 6, FACE_PX, FACE_PX)
         seen: list[Size] = []
@@ -44,10 +54,10 @@ class PackedGenerator:
             seen.append(size)
         self._heard_by, size = _packed(generator.audio_encoder, dtype, (batch_size, 1, MEL_BANDS, MEL_WINDOW))
         self._made_by: list[Sequence[Layer]] = []
-        for block in generator.face_decoder_blocks:
+        for block, (top, _) in zip(generator.face_decoder_blocks, cuts, strict=True):
             layers, size = _packed(block, dtype, size)
             self._made_by.append(layers)
-            size = (batch_size, size[1] + seen.pop()[1], *size[2:])
+            size = (batch_size, size[1] + seen.pop()[1], size[2] - top, size[3])
         self._shown_by, _ = _packed(generator.output_block, dtype, size)
 
     def __call__(self, mel: Tensor, face: Tensor) -> Tensor:
@@ -57,8 +67,8 @@ class PackedGenerator:
             face = _through(layers, face)
             seen.append(face)
         x = _through(self._heard_by, mel)
-        for layers in self._made_by:
-            x = torch.cat((_through(layers, x), seen.pop()), dim=1)
+        for layers, (top, top_of_seen) in zip(self._made_by, self._cuts, strict=True):
+            x = torch.cat((_through(layers, x)[:, :, top:], seen.pop()[:, :, top_of_seen:]), dim=1)
         return torch.sigmoid(_through(self._shown_by, x))
 
 

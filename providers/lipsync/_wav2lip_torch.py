@@ -9,8 +9,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from providers.lipsync._wav2lip_network import Generator
+from providers.lipsync._wav2lip_network import WHOLE, Cuts, Generator
 from providers.lipsync._wav2lip_packed import PackedGenerator, can_pack
+
+LEAST_PACKED_ROWS: dict[torch.dtype, int] = {torch.bfloat16: 4}
+"""For fewer frames oneDNN wants weights in another layout and makes it at every call: 220 ms, against 54 for four."""
 
 Floats = npt.NDArray[np.float32]
 Call = Callable[[Tensor, Tensor], Tensor]
@@ -27,6 +30,7 @@ class TorchGenerator:
         threads: int,
         batch_size: int,
         *,
+        cuts: Cuts = WHOLE,
         is_compiled: bool = False,
     ) -> None:
         """
@@ -36,38 +40,44 @@ class TorchGenerator:
             is_compiled: compile for batches of just this size, once, at the first call.
         """
         self._place, self._dtype, self._threads = place, dtype, threads
-        self._batch = batch_size if is_compiled else None
-        self._call = self._callable(generator, batch_size, is_compiled)
+        self._least_rows = batch_size if is_compiled else 1
+        self._use_threads()  # the layout of packed weights is for so many
+        self._call = self._callable(generator, batch_size, cuts, is_compiled)
 
-    def _callable(self, generator: Generator, batch_size: int, is_compiled: bool) -> Call:
+    def _callable(self, generator: Generator, batch_size: int, cuts: Cuts, is_compiled: bool) -> Call:
         on_cpu = self._place.type == "cpu"
         if on_cpu and not is_compiled and can_pack(self._dtype):
-            return PackedGenerator(generator, self._dtype, batch_size)
+            self._least_rows = LEAST_PACKED_ROWS.get(self._dtype, 1)
+            return PackedGenerator(generator, self._dtype, batch_size, cuts)
         is_as_wanted = on_cpu and self._dtype == torch.float32
         own = generator if is_as_wanted else copy.deepcopy(generator).to(self._place, self._dtype)
         own = cast(Generator, cast(Any, own).to(memory_format=torch.channels_last))
-        if not is_compiled:
-            return own
-        return cast(Call, torch.compile(own, dynamic=False, options={"freezing": True} if on_cpu else {}))
+        if is_compiled:
+            options = {"freezing": True} if on_cpu else {}
+            own = cast(Generator, torch.compile(own, dynamic=False, options=options))
+        return lambda mel, face: own(mel, face, cuts)
 
     def __call__(self, mel: Floats, face: Floats) -> Floats:
-        """float32 (n, 3, 96, 96) of mel (n, 1, 80, 16) and faces (n, 6, 96, 96)."""
-        if torch.get_num_threads() != self._threads:
-            torch.set_num_threads(self._threads)
+        """As ``Generator.forward``, float32."""
+        self._use_threads()
         count = len(mel)
-        if self._batch is not None:
-            mel, face = filled(mel, self._batch), filled(face, self._batch)
+        mel, face = filled(mel, self._least_rows), filled(face, self._least_rows)
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
             # (n, 1, 80, 16) and (n, 6, 96, 96)
             inputs = (
                 torch.from_numpy(rows).to(self._place, self._dtype, memory_format=torch.channels_last)
                 for rows in (mel, face)
             )
-            return self._call(*inputs)[:count].float().cpu().contiguous().numpy()  # (n, 3, 96, 96)
+            return self._call(*inputs)[:count].float().cpu().contiguous().numpy()
+
+    def _use_threads(self) -> None:
+        """In the thread that asks: each has a number of its own."""
+        if torch.get_num_threads() != self._threads:
+            torch.set_num_threads(self._threads)
 
 
 def filled(rows: Floats, count: int) -> Floats:
-    """``rows`` with zeros behind up to ``count``, for engines whose batch is fixed."""
+    """``rows`` with zeros behind up to ``count``, for engines that want so many."""
     if len(rows) >= count:
         return rows
     return np.concatenate([rows, np.zeros((count - len(rows), *rows.shape[1:]), np.float32)])

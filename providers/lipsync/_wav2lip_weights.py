@@ -14,12 +14,12 @@ import torch
 from contracts.context import ModelFile
 from contracts.errors import ProviderUnavailable
 from providers.lipsync._wav2lip_checkpoint import load_generator
-from providers.lipsync._wav2lip_network import Generator, folded
+from providers.lipsync._wav2lip_network import LOWER, WHOLE, Cuts, Generator, folded
 from providers.lipsync._wav2lip_torch import TorchGenerator
 
 Floats = npt.NDArray[np.float32]
 Compute = Callable[[Floats, Floats], Floats]
-"""float32 (n, 3, 96, 96) of mel (n, 1, 80, 16) and faces (n, 6, 96, 96)."""
+"""float32 (n, 3, 96, 96), or its rows from 30 on, of mel (n, 1, 80, 16) and faces (n, 6, 96, 96)."""
 
 EngineName = Literal["torch", "openvino"]
 PrecisionName = Literal["float32", "bfloat16"]
@@ -35,6 +35,12 @@ class Plan:
     batch_size: int
     workers: int
     compiled: bool = False
+    lower_only: bool = False
+    """Of each face only what ``LOWER`` gives."""
+
+    @property
+    def cuts(self) -> Cuts:
+        return LOWER if self.lower_only else WHOLE
 
     def __str__(self) -> str:
         compiled = ", compiled," if self.compiled else ""
@@ -61,20 +67,22 @@ class Weights:
         if self._made.pop(plan, None) is not None:
             _return_memory()
 
-    def exact(self, mel: Floats, face: Floats) -> Floats:
-        """What float32 computes, slowly and without memory of its own."""
+    def exact(self, plan: Plan, mel: Floats, face: Floats) -> Floats:
+        """What the plan would compute in float32, slowly and without memory of its own."""
         with torch.inference_mode():
-            return self.generator(torch.from_numpy(mel), torch.from_numpy(face)).numpy()
+            return self.generator(torch.from_numpy(mel), torch.from_numpy(face), plan.cuts).numpy()
 
     def _make(self, plan: Plan) -> Compute:
         threads = max(1, cores() // plan.workers)
         if plan.engine == "openvino":
             from providers.lipsync._wav2lip_openvino import OpenVinoGenerator
 
-            return OpenVinoGenerator(self.generator, plan.precision, plan.batch_size, plan.workers, threads)
+            return OpenVinoGenerator(self.generator, plan.precision, plan.batch_size, plan.workers, threads, plan.cuts)
         dtype = torch.float32 if plan.precision == "float32" else torch.bfloat16
         place = torch.device(plan.device)
-        return TorchGenerator(self.generator, place, dtype, threads, plan.batch_size, is_compiled=plan.compiled)
+        return TorchGenerator(
+            self.generator, place, dtype, threads, plan.batch_size, cuts=plan.cuts, is_compiled=plan.compiled
+        )
 
 
 def warm_weights(model: ModelFile) -> Weights:

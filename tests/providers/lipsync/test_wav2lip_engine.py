@@ -15,8 +15,9 @@ from torch import Tensor
 from contracts.errors import ProviderUnavailable
 from providers.lipsync import _wav2lip_engine as engines
 from providers.lipsync._wav2lip_engine import Engine, EngineChoice, psnr_db
-from providers.lipsync._wav2lip_network import Generator
+from providers.lipsync._wav2lip_network import EXACT_FROM_ROW, LOWER_FROM_ROW, WHOLE, Cuts, Generator
 from providers.lipsync._wav2lip_packed import PackedGenerator, can_pack
+from providers.lipsync._wav2lip_pictures import blended
 from providers.lipsync._wav2lip_weights import Plan, Weights, weights_of
 from tests.providers.lipsync.golden_wav2lip import golden_generator, golden_weights
 from tests.providers.lipsync.test_wav2lip_network import AS_THE_ORIGINAL, Floats, network_input
@@ -28,11 +29,11 @@ class Cramped(Generator):
     most = 4
     asked: list[int]
 
-    def forward(self, mel: Tensor, face: Tensor) -> Tensor:
+    def forward(self, mel: Tensor, face: Tensor, cuts: Cuts = WHOLE) -> Tensor:
         self.asked.append(len(mel))
         if len(mel) > self.most:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return super().forward(mel, face)
+        return super().forward(mel, face, cuts)
 
 
 def network(kind: type[Generator] = Generator, gain: float = 1.0) -> Weights:
@@ -73,6 +74,28 @@ def test_any_batch_size_gives_the_originals_faces(engine: Any, batch: int | None
 def test_plain_modules_give_the_originals_faces() -> None:
     found = Engine(network(), EngineChoice("torch", device="cpu", precision="float32")).faces(*golden_input())
     assert np.abs(found - golden_generator()["output"]).max() < AS_THE_ORIGINAL
+
+
+@pytest.mark.parametrize("engine", [*ENGINES, "modules"])
+def test_of_the_lower_face_alone_every_row_that_is_shown_is_the_originals(
+    engine: Any, request: pytest.FixtureRequest
+) -> None:
+    if engine == "modules":
+        request.getfixturevalue("modules_only")
+    choice = EngineChoice("openvino" if engine == "openvino" else "torch", device="cpu", precision="float32")
+    found = Engine(network(), choice, lower_only=True).faces(*golden_input())
+    apart = np.abs(found - golden_generator()["output"]).max(axis=(0, 1, 3))  # by row
+    assert apart[EXACT_FROM_ROW:].max() < AS_THE_ORIGINAL < apart[LOWER_FROM_ROW:EXACT_FROM_ROW].min()
+    assert not found[:, :, :LOWER_FROM_ROW].any()
+
+
+def test_rows_that_are_not_computed_are_never_shown() -> None:
+    random = np.random.default_rng(1)
+    for height in range(8, 400, 7):
+        part = random.integers(0, 256, (height, 60, 3), np.uint8)
+        face, other = random.random((2, 3, 96, 96), np.float32)
+        other[:, EXACT_FROM_ROW:] = face[:, EXACT_FROM_ROW:]
+        assert np.array_equal(blended(part, face), blended(part, other))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
