@@ -36,6 +36,10 @@ DOUBTED_LOOKS = 3  # without a face where the track is: then the whole picture i
 LOOK_REACH = 1.1  # of the face's width, around its expected centre
 LOOK_FACE_PX = 100  # where a face is expected it need not be large: a quarter of the time, and found as often
 TRACKING_LONG_SIDE_PX = 720
+EMPTY_LOOKS = 3  # in a row; each of a picture without a face costs as much as following one for hundreds of frames
+RARELY_LOOK_FRAMES = 25
+THUMBNAIL_PX = (32, 18)
+SAME_PICTURE_LEVELS = 2.0  # mean of the thumbnails' differences; of noise and compression it is below 0.5
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,9 @@ class FaceTracker:
         self._missed_looks = 0
         self._last_seen: Face | None = None
         self._count = 0
+        self._empty_looks = 0
+        self._empty: tuple[int, Image] | None = None
+        """The last frame in which nobody was seen, and its thumbnail."""
         self._shot = -1
         self._scale = 1.0
         self._first_face: Face | None = None
@@ -133,9 +140,20 @@ class FaceTracker:
             self._last_seen = face or self._last_seen
             return Track(self._shot, self._full_size(transform), agreement, look, face)
         self._key = None
-        if not look:
+        if not look or self._is_as_empty(gray):
             return Track(-1, None, 0.0, False, None)
-        return self._begin(view, gray)
+        track = self._begin(view, gray)
+        self._empty_looks = self._empty_looks + 1 if track.face is None else 0
+        self._empty = (self._count, _thumbnail(gray)) if track.face is None else None
+        return track
+
+    def _is_as_empty(self, gray: Image) -> bool:
+        """Whether nobody was seen for some looks, and in much the same picture a moment ago: then looking can wait."""
+        if self._empty is None or self._empty_looks < EMPTY_LOOKS:
+            return False
+        looked_at, before = self._empty
+        is_recent = self._count - looked_at < RARELY_LOOK_FRAMES
+        return is_recent and float(np.mean(cv2.absdiff(before, _thumbnail(gray)))) < SAME_PICTURE_LEVELS
 
     def _smaller(self, gray: Image) -> Image:
         if self._scale == 1:
@@ -220,6 +238,10 @@ class FaceTracker:
 
     def _full_size(self, transform: Transform) -> Transform:
         return np.hstack([transform[:, :2], transform[:, 2:] / self._scale])
+
+
+def _thumbnail(gray: Image) -> Image:
+    return np.asarray(cv2.resize(gray, THUMBNAIL_PX, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _moved(before: Image, after: Image, corners: Points, guess: Points) -> tuple[Transform | None, float]:

@@ -61,3 +61,23 @@ def test_a_face_that_leaves_is_lost_and_comes_back_as_another_shot(samples: Path
 def test_nobody_is_followed_where_nobody_is(samples: Path) -> None:
     tracker = FaceTracker()
     assert all(tracker.update(noise(portrait(samples, SIDE_PX), seed)).shot == -1 for seed in range(7))
+
+
+def test_where_nobody_was_for_long_it_is_looked_rarely_until_the_picture_changes(samples: Path) -> None:
+    picture = portrait(samples, SIDE_PX)
+    wall = noise(picture)
+    tracker = FaceTracker()
+    looks = [index for index in range(62) if tracker.update(wall).looked]
+    assert looks == [0, 5, 10, 35, 60]
+    found = [tracker.update(picture).shot for _ in range(4)]
+    assert found == [-1, -1, -1, 0], "in the next fifth frame"
+
+
+def test_a_picture_that_moves_without_a_face_is_looked_at_as_often_as_any(samples: Path) -> None:
+    walls = [np.roll(noise(portrait(samples, SIDE_PX)), (7 * step, 9 * step), (0, 1)) for step in range(30)]
+    gradient = np.linspace(0, 200, SIDE_PX, dtype=np.uint8)[:, None, None]
+    tracker = FaceTracker()
+    looks = [
+        index for index, wall in enumerate(walls) if tracker.update(wall // 4 + np.roll(gradient, 9 * index, 0)).looked
+    ]
+    assert looks == [0, 5, 10, 15, 20, 25]
