@@ -53,8 +53,7 @@ class TorchGenerator:
         own = generator if is_as_wanted else copy.deepcopy(generator).to(self._place, self._dtype)
         own = cast(Generator, cast(Any, own).to(memory_format=torch.channels_last))
         if is_compiled:
-            options = {"freezing": True} if on_cpu else {}
-            own = cast(Generator, torch.compile(own, dynamic=False, options=options))
+            own = cast(Generator, torch.compile(own, dynamic=False, options={"freezing": True} if on_cpu else {}))
         return lambda mel, face: own(mel, face, cuts)
 
     def __call__(self, mel: Floats, face: Floats) -> Floats:

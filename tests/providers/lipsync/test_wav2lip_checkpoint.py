@@ -14,6 +14,7 @@ from torch import Tensor
 from contracts.context import ModelFile
 from contracts.errors import ProviderUnavailable
 from providers.lipsync._wav2lip_checkpoint import load_generator
+from providers.lipsync._wav2lip_weights import warm_weights
 from tests.providers.lipsync.golden_wav2lip import golden_weights
 
 Load = Callable[[Path], Any]
@@ -53,6 +54,16 @@ def test_safetensors_and_half_precision_load(tmp_path: Path) -> None:
     half = {key: value.half() if value.is_floating_point() else value for key, value in golden_weights().items()}
     save_file(half, path)
     assert load_generator(model(path)).state_dict()["output_block.1.weight"].dtype == torch.float32
+
+
+def test_a_file_that_is_written_over_changes_no_loaded_weights(tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    save_file({key: value.contiguous() for key, value in golden_weights().items()}, path)
+    loaded = warm_weights(model(path)).generator.state_dict()
+    before = {key: value.clone() for key, value in loaded.items()}
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+    assert all(torch.equal(loaded[key], value) for key, value in before.items())
 
 
 def test_batch_counters_may_be_left_out(tmp_path: Path) -> None:
