@@ -1,8 +1,8 @@
 """Dagster's home: created and migrated once, under a lock, before anything else opens it."""
 
 import fcntl
+import json
 import os
-import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,11 +70,13 @@ def only_daemon(settings: Settings) -> Generator[None]:
 
 
 def _install_config(settings: Settings) -> None:
-    """The project's dagster.yaml is the truth; the home holds a copy."""
+    """The project's dagster.yaml is the truth; the home holds a copy that knows where the home is."""
     source, target = settings.project / "configs/dagster.yaml", settings.dagster_home / "dagster.yaml"
-    if not target.exists() or target.read_bytes() != source.read_bytes():
+    home_in_quotes = json.dumps(str(settings.dagster_home))[1:-1]
+    text = source.read_text(encoding="utf-8").replace("${DAGSTER_HOME}", home_in_quotes)
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
         temporary = target.with_suffix(".new")
-        shutil.copyfile(source, temporary)
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(target)
 
 
