@@ -1,50 +1,52 @@
-"""How fast ``mouth_warp`` renders at 720p: a photo and a video, with and without the encoder, and how memory grows.
+"""How fast does ``mouth_warp`` render at 720p, a photo and a video, against the encoder alone; and does memory grow?
 
-Prints a table and keeps it as ``benchmarks/results/lipsync_rendering.json`` with machine, commit and date. CPU is of
-all threads of the process; on a loaded machine the wall figures mean little. About two minutes on two quiet cores.
+    python -m benchmarks.lipsync_rendering
+
+"frames alone" makes the pictures and encodes none; "encoder alone" encodes as many that are ready; "whole" is all that
+the provider does, from the decoder to two written files, in a process of its own. CPU is of all threads of the process;
+on a busy machine the wall figures mean little. About two minutes on two quiet cores.
 """
 
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-PROJECT = Path(__file__).parent.parent
-sys.path.insert(0, str(PROJECT))
-
-from benchmarks.lipsync_parts.trial import studio  # noqa: E402
-from contracts.lipsync import LipSyncRequest  # noqa: E402
-from contracts.production import DeliveryProfile  # noqa: E402
-from providers._media.audio import read_audio_blocks  # noqa: E402
-from providers._media.encode import VideoWriter  # noqa: E402
-from providers._media.faces import find_faces  # noqa: E402
-from providers._media.mouth_landmarks import locate_mouth  # noqa: E402
-from providers._media.planar import planar  # noqa: E402
-from providers.lipsync._mouth_compose import MouthComposer  # noqa: E402
-from providers.lipsync._mouth_drive import MouthDrive  # noqa: E402
-from providers.lipsync._mouth_life import LifeOptions  # noqa: E402
-from providers.lipsync._mouth_photo import PhotoPainter  # noqa: E402
-from sparkle_dagster.artifacts.local import LocalArtifactStore  # noqa: E402
-from tests.media import make_sound  # noqa: E402
+from benchmarks.lipsync_parts.trial import studio
+from benchmarks.record import PROJECT, keep_tables
+from contracts.lipsync import LipSyncRequest
+from contracts.production import DeliveryProfile
+from providers._media.audio import read_audio_blocks
+from providers._media.encode import VideoWriter
+from providers._media.faces import find_faces
+from providers._media.frames import read_planar_frames
+from providers._media.mouth_landmarks import locate_mouth
+from providers._media.planar import Planar, planar
+from providers.lipsync._mouth_compose import MouthComposer
+from providers.lipsync._mouth_drive import MouthDrive
+from providers.lipsync._mouth_life import LifeOptions
+from providers.lipsync._mouth_photo import PhotoPainter
+from sparkle_dagster.artifacts.local import LocalArtifactStore
+from tests.media import make_sound
 
 Bgr = npt.NDArray[np.uint8]
 WIDTH, HEIGHT, FPS = 1280, 720, 25.0
 SECONDS = (10, 40)  # memory must not grow from one to the other
+ENCODED_FRAMES = 150
 Row = dict[str, float]
 
 
 def main() -> None:
+    started = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         voices = [_voice(folder, seconds) for seconds in SECONDS]
@@ -53,14 +55,25 @@ def main() -> None:
         film = _film(folder / "film.mp4")
         rows = {"photo, frames alone": _photo_frames(folder, voices[0])}
         rows["video, frames alone"] = _video_frames(folder, voices[0])
+        rows["photo, encoder alone"] = _encoded(folder, islice(_living(folder, voices[0]), ENCODED_FRAMES))
+        rows["video, encoder alone"] = _encoded(
+            folder, (frame.picture for frame in islice(read_planar_frames(film), ENCODED_FRAMES))
+        )
         for kind, face in (("photo", photo), ("video", film)):
             for seconds, voice in zip(SECONDS, voices, strict=True):
                 rows[f"{kind}, whole, {seconds} s"] = _whole(face, voice)
-    target = PROJECT / "benchmarks" / "results" / "lipsync_rendering.json"
-    target.write_text(json.dumps({"rows": rows, **_circumstances()}, indent=1) + "\n")
-    print(f"{'':<24}{'frames/s':>10}{'CPU ms/frame':>14}{'peak MB':>9}")
     for label, row in rows.items():
-        print(f"{label:<24}{row['frames_per_second']:>10.0f}{row['cpu_ms_per_frame']:>14.1f}{row['peak_mb']:>9.0f}")
+        encoder = rows[f"{label.split(',')[0]}, encoder alone"]
+        row["times_the_encoders_cpu"] = round(row["cpu_ms_per_frame"] / encoder["cpu_ms_per_frame"], 2)
+    told = [{"what": label, **row} for label, row in rows.items()]
+    keep_tables(
+        "lipsync_rendering",
+        {"1280x720, 25 frames a second": told},
+        started,
+        command="python -m benchmarks.lipsync_rendering",
+    )
+    for row in told:
+        print("  " + "  ".join(f"{key}={value}" for key, value in row.items()))
 
 
 def _photo() -> Bgr:
@@ -101,6 +114,12 @@ def _drive(folder: Path, voice: Path) -> MouthDrive:
 
 
 def _photo_frames(folder: Path, voice: Path) -> Row:
+    frames = _living(folder, voice)
+    return _timed(lambda: frames)
+
+
+def _living(folder: Path, voice: Path) -> Iterable[Planar]:
+    """The photo's frames, mouth and life."""
     still = _photo()
     face = find_faces(still)[0]
     mouth = locate_mouth(still, face)
@@ -108,7 +127,21 @@ def _photo_frames(folder: Path, voice: Path) -> Row:
         raise SystemExit("expected a mouth in the shipped portrait, found none")
     drive = _drive(folder, voice)
     painter = PhotoPainter(still, face, mouth, drive, LifeOptions())
-    return _timed(lambda: (painter.frame(index) for index in range(drive.frame_count)))
+    return (painter.frame(index)[0] for index in range(drive.frame_count))
+
+
+def _encoded(folder: Path, pictures: Iterable[Planar]) -> Row:
+    """As the shipped profile for the web encodes."""
+    ready = list(pictures)
+
+    def written() -> Iterable[object]:
+        size = {"width": WIDTH, "height": HEIGHT}
+        with VideoWriter(folder / "encoded.mp4", **size, fps=FPS, profile=DeliveryProfile()) as writer:
+            for picture in ready:
+                writer.write_planar(picture)
+        return ready
+
+    return _timed(written)
 
 
 def _video_frames(folder: Path, voice: Path) -> Row:
@@ -140,35 +173,16 @@ def whole(face: Path, voice: Path) -> None:
     """One render, measured; prints a row as JSON."""
     with studio() as place:
         place.prepared(face, voice)
-        row = _timed(lambda: iter(range(place.render_only(face, voice).metrics.frame_count)))
+        row = _timed(lambda: range(place.render_only(face, voice).metrics.frame_count))
+    row["peak_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     print(json.dumps(row))
 
 
-def _timed(frames: Callable[[], Iterator[object]]) -> Row:
+def _timed(frames: Callable[[], Iterable[object]]) -> Row:
     wall, cpu = time.perf_counter(), time.process_time()
     count = sum(1 for _ in frames())
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return {
-        "frames_per_second": round(count / wall, 1),
-        "cpu_ms_per_frame": round(1000 * cpu / count, 2),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-    }
-
-
-def _circumstances() -> dict[str, str]:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=PROJECT, capture_output=True, text=True, check=False
-    ).stdout.strip()
-    cpu = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.machine(),
-    )
-    return {
-        "machine": f"{cpu}, {os.cpu_count()} cores",
-        "load": f"{os.getloadavg()[0]:.1f}",
-        "commit": commit,
-        "date": datetime.now(UTC).date().isoformat(),
-    }
+    return {"frames_per_second": round(count / wall, 1), "cpu_ms_per_frame": round(1000 * cpu / count, 2)}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ QUESTIONS = {
     "sensor_tick": "A tick of the inbox sensor that starts nothing",
     "store": "Putting and verifying against SHA-256 alone",
     "lipsync_wav2lip": "Wav2Lip against the plain way to run it",
+    "lipsync_rendering": "Lip-sync without weights against the encoder alone",
+    "lipsync_agreement": "How far a mouth without weights moves as told",
+    "lipsync_confidence": "From which confidence a mouth is drawn",
 }
 HEAD = """# Performance
 

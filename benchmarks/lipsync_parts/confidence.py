@@ -10,7 +10,9 @@ and how many bad ones, by threshold, and the lowest threshold that draws no more
 import argparse
 import math
 import random
+import time
 
+from benchmarks.record import keep_tables
 from providers._media.faces import find_faces
 from providers._media.mouth_landmarks import SURE, locate_mouth
 from tests.drawn_faces import MOUTHS, SKINS, DrawnFace, draw_face
@@ -25,15 +27,21 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
+    started = time.monotonic()
     good: list[float] = []
     bad: list[float] = []
     for face in some_faces(chosen.count, chosen.seed):
         confidence, is_good = judged(face)
         (good if is_good else bad).append(confidence)
-    print(f"{len(good)} good, {len(bad)} bad (covered, wide open, or not found where they are)\n")
-    print(f"{'drawn from':>11}{'good drawn':>12}{'bad drawn':>11}")
+    title = f"{len(good)} good faces, {len(bad)} covered, wide open, or not found where they are"
+    print(f"{title}\n\n{'drawn from':>11}{'good drawn':>12}{'bad drawn':>11}")
+    rows: list[dict[str, str | float]] = []
     for threshold in THRESHOLDS:
-        print(f"{threshold:>11.1f}{share(good, threshold):>12.1%}{share(bad, threshold):>11.1%}")
+        drawn, wrongly = f"{share(good, threshold):.1%}", f"{share(bad, threshold):.1%}"
+        print(f"{threshold:>11.1f}{drawn:>12}{wrongly:>11}")
+        rows.append({"drawn_from_confidence": threshold, "good_faces_drawn": drawn, "bad_faces_drawn": wrongly})
+    command = f"python -m benchmarks.lipsync_parts.confidence --count {chosen.count} --seed {chosen.seed}"
+    keep_tables("lipsync_confidence", {title: rows}, started, command=command)
     best = next((value for value in THRESHOLDS if share(bad, value) <= MOST_BAD), THRESHOLDS[-1])
     print(f"\nlowest with at most {MOST_BAD:.0%} bad: {best:.1f}; in force: {SURE:.1f}")
 

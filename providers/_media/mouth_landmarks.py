@@ -34,8 +34,10 @@ CONTOUR_U = np.linspace(-1.0, 1.0, 25, dtype=np.float32)
 MIN_HALF_WIDTH_PICTURE_PX = 6.0  # fewer pixels cannot show a mouth that moves
 WIDE_OPEN = 0.6  # gap in half widths: closing such a mouth would need skin that is not in the picture
 FAINT_LINE_LIGHTNESS = 0.74  # of the skin's; the line between closed lips is darker
-SURE = 0.5
-"""Confidence from which a mouth may be animated; below 0.4 bad ones appear: ``benchmarks.lipsync_parts.confidence``."""
+TEETH_LIGHTNESS = 1.35  # of the skin's; wet lips stay below
+SURE = 0.6
+"""Confidence from which a mouth may be animated: the lowest that draws at most one bad face in a hundred, by
+``benchmarks.lipsync_parts.confidence``."""
 SURE_AGAIN = 0.9
 """The same for a second look: two looks find a mouth under a moustache more easily than one."""
 
@@ -212,19 +214,22 @@ def lips_below_line(lab: Floats, traced: PatchMouth) -> float:
 
 
 def _hidden_teeth(lab: Floats, traced: PatchMouth) -> float:
-    """How much brighter than skin it is below a faint line: such a line is the upper lip above teeth not recognised."""
+    """How much brighter than skin it is below a faint line: such a line is the upper lip above teeth not recognised.
+
+    So it is however dark the line, where something much brighter than skin and not red follows: teeth in a dark face.
+    """
     if traced.gap_px > 0:
         return 0.0
     quarter = (traced.right_px - traced.left_px) // 4
     columns = np.arange(traced.left_px + quarter, traced.right_px - quarter + 1)
     line = np.round(traced.upper_px).astype(int)[columns - traced.left_px]
-    skin = skin_tone(lab).lightness
-    if float(np.mean(lab[line, columns, 0])) < FAINT_LINE_LIGHTNESS * skin:
+    skin = skin_tone(lab)
+    below = [lab[np.clip(line + height, 0, PATCH_HEIGHT_PX - 1), columns].mean(axis=0) for height in range(4, 30, 2)]
+    if any(row[0] > TEETH_LIGHTNESS * skin.lightness and row[1] < skin.red - 3 for row in below):
+        return 1.0
+    if float(np.mean(lab[line, columns, 0])) < FAINT_LINE_LIGHTNESS * skin.lightness:
         return 0.0
-    below = [
-        float(np.mean(lab[np.clip(line + height, 0, PATCH_HEIGHT_PX - 1), columns, 0])) for height in range(4, 22, 2)
-    ]
-    return max(0.0, max(below) / skin - 1)
+    return max(0.0, max(float(row[0]) for row in below[:9]) / skin.lightness - 1)
 
 
 def _parting(lab: Floats, traced: PatchMouth) -> float:

@@ -15,11 +15,10 @@ from providers._media.faces import Image
 from providers._media.mouth_landmarks import MouthLandmarks
 from providers._media.planar import Planar, paint, region, size_of
 from providers.lipsync._mouth_interior import smoothstep
-from providers.lipsync._mouth_rig import MouthRig, Pose
+from providers.lipsync._mouth_rig import MouthRig, Pose, Reach
 
 Floats = npt.NDArray[np.floating[Any]]  # float32 at run time
 
-LOWEST_EDGE = 2.1  # half widths: the jaw's outline moves too much to be replaced
 RING = (0.05, 0.6)  # of the mask's weight: there patch and frame show the same skin
 GAIN_LIMITS = (0.85, 1.18)
 GAIN_MEMORY = 0.8  # of the last frame's gain: light changes slowly, noise must not flicker
@@ -29,7 +28,7 @@ class MouthComposer:
     """Animates the frames of one shot; call it in the order of the output."""
 
     def __init__(self, reference: Image, mouth: MouthLandmarks) -> None:
-        self._rig = MouthRig(reference, mouth)
+        self._rig = MouthRig(reference, mouth, Reach.of_video(mouth))
         self._mask = feather(self._rig)
         self._gain: Floats | None = None
 
@@ -84,11 +83,12 @@ def paint_region(frame: Planar, rig: MouthRig, pose: Pose, strength: float) -> f
 def feather(rig: MouthRig) -> Floats:
     """Weight of the rendered mouth per pixel of the rig's region, 0 at its border; float32 (h, w)."""
     u, v = rig.coordinates
-    chin = min(rig.mouth.chin, LOWEST_EDGE)
+    reach = rig.reach
+    narrower = np.abs(u) * (1 + np.float32(0.22) * np.clip(v - np.float32(0.4), 0, None))  # as a chin is
     return np.asarray(
-        (1 - smoothstep(np.abs(u), 1.25, 1.8))
-        * smoothstep(v, -0.85, -0.45)
-        * (1 - smoothstep(v, chin - 0.3, chin + 0.25)),
+        (1 - smoothstep(narrower, reach.across - 0.55, reach.across))
+        * smoothstep(v, -reach.up, -reach.up + 0.4)
+        * (1 - smoothstep(v, reach.down - 0.45, reach.down)),
         np.float32,
     )
 

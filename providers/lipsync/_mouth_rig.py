@@ -25,11 +25,31 @@ WIDEST_GAP_SMILING = 0.50  # a smile has widened the mouth by about a fifth alre
 UPPER_SHARE = 0.22  # of the opening is made by the upper lip, the rest by the jaw
 MEETING_SHARE = 0.45  # of a parted mouth's gap is closed by the upper lip
 PARTED_GAP = 0.06  # from here on a mouth shows what is behind the lips
-REACH_ACROSS = 2.2
-REACH_UP = 0.95
-REACH_BELOW_CHIN = 0.75
+LOWEST_CHIN = 1.9  # v; of a longer face only this much
 TABLE_SIZE = 512
 BAND_MARGIN = 0.15
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far from the mouth's centre its movements go, in half widths; further out nothing changes."""
+
+    across: float
+    up: float
+    down: float
+    jaw_from: float
+    """v from which the skin gives way to what stays, down to ``down``."""
+
+    @classmethod
+    def of_photo(cls, mouth: MouthLandmarks) -> "Reach":
+        """The jaw drops with its outline, and the throat below gives way."""
+        return cls(2.2, 0.95, mouth.chin + 0.75, 0.72 * mouth.chin)
+
+    @classmethod
+    def of_video(cls, mouth: MouthLandmarks) -> "Reach":
+        """Lips and chin alone: the film's own jaw moves in its own way, and two outlines would be seen."""
+        down = min(mouth.chin, LOWEST_CHIN) - 0.05
+        return cls(1.75, 0.90, down, 0.45 * down)
 
 
 @dataclass(frozen=True)
@@ -59,9 +79,11 @@ class Lips:
 class MouthRig:
     """The mouth of one picture. ``box`` is the region it changes, inside the picture."""
 
-    def __init__(self, bgr: Image, mouth: MouthLandmarks) -> None:
+    def __init__(self, bgr: Image, mouth: MouthLandmarks, reach: Reach | None = None) -> None:
+        """``reach``: None: that of a photo."""
         self.mouth = mouth
-        self.box = _region(bgr, mouth)
+        self.reach = reach or Reach.of_photo(mouth)
+        self.box = _region(bgr, mouth, self.reach)
         self._source = bgr[self._rows, self._columns].copy()
         self._u, self._v = self._mouth_coordinates()
         self._table_u = np.linspace(-1.25, 1.25, TABLE_SIZE, dtype=np.float32)
@@ -162,12 +184,12 @@ class MouthRig:
 
     def _fixed_weights(self) -> dict[str, Floats]:
         """What depends on the place alone: how far across and down the movement of lips and jaw reaches."""
-        chin = self.mouth.chin
+        reach = self.reach
         return {
             "width": self._width_weight(),
             "jaw": np.asarray(0.85 * np.exp(-((self._u / 1.35) ** 2)), np.float32)
-            * (1 - smoothstep(np.abs(self._u), 1.5, REACH_ACROSS)),
-            "below_chin": 1 - smoothstep(self._v, 0.72 * chin, chin + REACH_BELOW_CHIN),
+            * (1 - smoothstep(np.abs(self._u), 0.68 * reach.across, reach.across)),
+            "below_chin": 1 - smoothstep(self._v, reach.jaw_from, reach.down),
             "magnitude": np.abs(self._u),
         }
 
@@ -181,10 +203,10 @@ class MouthRig:
         """Source u of each pixel: the mouth narrower or wider, the cheeks at the region's border in place."""
         share = 0.6 if self._is_parted else 0.85  # the folds beside a smile would follow too far
         factor = 1 + np.float32(share * (width - 1)) * self._fixed["width"]
-        across = self._fixed["magnitude"]
-        outer = 1 + (across - factor) * ((REACH_ACROSS - 1) / (REACH_ACROSS - factor))
+        across, reach = self._fixed["magnitude"], self.reach.across
+        outer = 1 + (across - factor) * ((reach - 1) / (reach - factor))
         magnitude = np.where(across <= factor, across / factor, outer)
-        return np.copysign(np.where(across >= REACH_ACROSS, across, magnitude), self._u)
+        return np.copysign(np.where(across >= reach, across, magnitude), self._u)
 
     def _table_index(self, source_u: Floats) -> npt.NDArray[np.int32]:
         scale = np.float32((TABLE_SIZE - 1) / 2.5)
@@ -213,15 +235,10 @@ class MouthRig:
         return np.asarray(cv2.remap(self._source, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT), np.uint8)
 
 
-def _region(bgr: Image, mouth: MouthLandmarks) -> Box:
+def _region(bgr: Image, mouth: MouthLandmarks, reach: Reach) -> Box:
     """The rectangle of the picture that the mouth's movements can reach."""
-    corners = np.array(
-        [
-            mouth.to_picture(u, v)
-            for u in (-REACH_ACROSS, REACH_ACROSS)
-            for v in (-REACH_UP, mouth.chin + REACH_BELOW_CHIN)
-        ]
-    )
+    sides, ends = (-reach.across, reach.across), (-reach.up, reach.down)
+    corners = np.array([mouth.to_picture(u, v) for u in sides for v in ends])
     height, width = bgr.shape[:2]
     left, top = np.clip(np.floor(corners.min(axis=0)), 0, (width - 2, height - 2)).astype(int)
     right, bottom = np.clip(np.ceil(corners.max(axis=0)), (left + 1, top + 1), (width, height)).astype(int)

@@ -47,6 +47,11 @@ def test_tilted_bearded_and_bespectacled_faces_are_found(face: DrawnFace) -> Non
     assert found.roll_degrees == pytest.approx(face.roll_degrees, abs=4)
 
 
+def test_teeth_in_a_dark_face_are_not_taken_for_skin_below_the_lips() -> None:
+    found = mouth_of(DrawnFace(skin="dark", mouth="smile", seed=27, light=-0.6))
+    assert found is None or not found.is_sure or found.gap > 0.1
+
+
 @pytest.mark.parametrize(
     "face",
     [

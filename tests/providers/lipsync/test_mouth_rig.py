@@ -9,6 +9,8 @@ import pytest
 
 from providers._media.faces import find_faces
 from providers._media.mouth_landmarks import locate_mouth
+from providers._media.planar import planar, planes
+from providers.lipsync._mouth_compose import MouthComposer
 from providers.lipsync._mouth_rig import MouthRig, Pose
 from tests.providers.lipsync.makers import Bgr, gap_seen, portrait
 
@@ -112,3 +114,18 @@ def test_a_face_at_the_pictures_edge_is_rendered_in_what_there_is(samples: Path)
     rendered, _ = rig.render(pose(1.0))
     assert rendered.shape == (rig.box.height, rig.box.width, 3)
     assert rig.box.y + rig.box.height <= 375
+
+
+def test_in_a_video_the_jaws_outline_and_the_cheeks_stay(picture: Bgr) -> None:
+    """Two outlines would be seen: the film's jaw moves in its own way."""
+    mouth = locate_mouth(picture, find_faces(picture)[0])
+    assert mouth is not None
+    before, frame = planar(picture), planar(picture)
+    MouthComposer(picture, mouth).compose(frame, np.eye(2, 3), pose(1.0))
+    changed = np.argwhere(np.abs(planes(frame)[0].astype(int) - planes(before)[0]) > 1)[:, ::-1] - mouth.centre_px
+    roll = np.radians(mouth.roll_degrees)
+    cos, sin = np.cos(roll) / mouth.half_width_px, np.sin(roll) / mouth.half_width_px
+    across, down = changed[:, 0] * cos + changed[:, 1] * sin, changed[:, 1] * cos - changed[:, 0] * sin
+    assert len(across) > 2000
+    assert down.max() < mouth.chin
+    assert np.abs(across).max() < 1.8

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.lipsync_agreement import talkers
 from contracts.script import MouthCurve
 from providers._speech.visemes import loudness_envelope, motion_from_audio, motion_from_curve, mouth_motion
 from tests.providers.lipsync.makers import phones
@@ -108,3 +109,10 @@ def test_a_curve_is_followed_at_its_own_times() -> None:
     curve = MouthCurve(rate_hz=10, opening=(0.0, 0.0, 1.0, 1.0, 0.0))
     motion = motion_from_curve(curve, 0.5, 20.0, lead_seconds=0)
     np.testing.assert_allclose(motion.opening[[0, 2, 4, 6, 8]], [0, 0, 1, 1, 0], atol=1e-6)
+
+
+def test_the_lips_of_real_talkers_are_followed_and_at_the_right_time() -> None:
+    """Five of them, pooled: what one voice leaves open is decided by the talker, so r stays far from 1."""
+    assert talkers()[-1]["r"] >= 0.5
+    for lead_seconds in (-0.09, 0.15):
+        assert talkers(lead_seconds)[-1]["r"] < 0.45
