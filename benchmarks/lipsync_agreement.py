@@ -3,7 +3,8 @@
     python -m benchmarks.lipsync_agreement [--media FOLDER]
 
 Told is the curve that the renderer was given, measured is the opening in the decoded frames (``mouth_measure``, which
-knows nothing of the renderer). ``--media`` adds a folder of your own photos and videos. About two minutes.
+knows nothing of the renderer). ``--media`` shows the same of a folder of your own photos and videos, and keeps nothing
+of that. About two minutes.
 """
 
 import argparse
@@ -49,9 +50,9 @@ def main() -> None:
         "Shifts planted into these, recovered": _shifts({**photos, **films}),
         "Told against the lips of real talkers": talkers(),
     }
-    if others:
-        tables["Other media: told against measured"] = _rows(others)
     keep_tables("lipsync_agreement", tables, started, command="python -m benchmarks.lipsync_agreement")
+    if others:
+        tables["Your media: told against measured"] = _rows(others)
     for title, rows in tables.items():
         print(title, *("  " + "  ".join(f"{key}={value}" for key, value in row.items()) for row in rows), sep="\n")
 
