@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from contracts.artifacts import ArtifactRef, Span
+from contracts.artifacts import ArtifactRef, FrameRange, Span
 from contracts.base import Fidelity, Model
 from contracts.production import CheckLimits, Metrics, Regeneration, Ruling, TaskRequest, TaskResult
 from contracts.script import ScriptResult
@@ -86,6 +86,12 @@ class QAReviewRequest(TaskRequest):
     audio_track: ArtifactRef
     script: ScriptResult | None = None
     mouth_curve: ArtifactRef | None = Field(default=None, description="MouthCurve that lip-sync intended.")
+    before_mouth: ArtifactRef | None = Field(
+        default=None, description="The video's frames before a mouth was drawn: what else differs is a fault."
+    )
+    untouched: tuple[FrameRange, ...] = Field(
+        default=(), description="Frames that lip-sync left as they were: their borders are looked at."
+    )
     review: QAReviewResult | None = Field(
         default=None, description="An earlier review of the same video, for a policy that decides on it."
     )

@@ -47,9 +47,13 @@ def read_audio_blocks(
             raise ProviderRejected("expected sound, got a file without an audio stream")
         rate_hz = sample_rate_hz or stream.codec_context.sample_rate
         layout = "mono" if mono or stream.codec_context.channels == 1 else "stereo"
-        frames = decoded_audio(container, stream, tally=tally)
+        tap = SoundTap(rate_hz, layout, block_seconds)
         found = False
-        for block in _blocks(_resampled(frames, rate_hz, layout), max(1, round(block_seconds * rate_hz))):
+        for frame in decoded_audio(container, stream, tally=tally):
+            for block in tap.push(frame):
+                found = True
+                yield block
+        for block in tap.flush():
             found = True
             yield block
     if not found:
@@ -90,13 +94,44 @@ class Resampling:
             self._resampler = None
 
 
-def _resampled(frames: Iterator[AudioFrame], rate_hz: int, layout: str) -> Iterator[Samples]:
-    resampling = Resampling(rate_hz, layout)
-    clock = SoundClock()
-    for frame in frames:
-        yield from _silence(clock.silence_before(frame), rate_hz, layout)
-        yield from resampling.push(frame)
-    yield from resampling.flush()
+class SoundTap:
+    """Frames of one stream, in order, to blocks of float32 (num_channels, n) in [-1, 1]; holes become silence.
+
+    All blocks but the last are ``block_seconds`` long.
+    """
+
+    def __init__(self, rate_hz: int, layout: str, block_seconds: float = 1.0) -> None:
+        self._rate_hz = rate_hz
+        self._layout = layout
+        self._block_samples = max(1, round(block_seconds * rate_hz))
+        self._resampling = Resampling(rate_hz, layout)
+        self._clock = SoundClock()
+        self._held: list[Samples] = []
+        self._count = 0
+
+    def push(self, frame: AudioFrame) -> Iterator[Samples]:
+        """The blocks that are full with ``frame``. Raises: ProviderRejected: it is outside the limits."""
+        for piece in _silence(self._clock.silence_before(frame), self._rate_hz, self._layout):
+            yield from self._blocks(piece)
+        for piece in self._resampling.push(frame):
+            yield from self._blocks(piece)
+
+    def flush(self) -> Iterator[Samples]:
+        """The rest, once, at the end."""
+        for piece in self._resampling.flush():
+            yield from self._blocks(piece)
+        if self._count:
+            yield np.concatenate(self._held, axis=1)
+            self._held, self._count = [], 0
+
+    def _blocks(self, piece: Samples) -> Iterator[Samples]:
+        self._held.append(piece)
+        self._count += piece.shape[1]
+        while self._count >= self._block_samples:
+            joined = np.concatenate(self._held, axis=1)
+            yield joined[:, : self._block_samples]
+            self._held = [joined[:, self._block_samples :]]
+            self._count -= self._block_samples
 
 
 def _silence(seconds: float, rate_hz: int, layout: str) -> Iterator[Samples]:
@@ -118,18 +153,3 @@ def _arrays(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[Sam
         ) from error
     for piece in pieces:
         yield np.clip(piece.to_ndarray().astype(np.float32, copy=False), -1.0, 1.0)
-
-
-def _blocks(pieces: Iterator[Samples], block_samples: int) -> Iterator[Samples]:
-    held: list[Samples] = []
-    count = 0
-    for piece in pieces:
-        held.append(piece)
-        count += piece.shape[1]
-        while count >= block_samples:
-            joined = np.concatenate(held, axis=1)
-            yield joined[:, :block_samples]
-            held = [joined[:, block_samples:]]
-            count -= block_samples
-    if count:
-        yield np.concatenate(held, axis=1)

@@ -30,7 +30,11 @@ _SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FU
 class BgrConverter:
     """Converts the frames of one stream; the first frame fixes size and orientation."""
 
-    def __init__(self, stream: av.video.VideoStream, max_long_side: int | None = None) -> None:
+    def __init__(
+        self, stream: av.video.VideoStream, max_long_side: int | None = None, *, is_rough: bool = False
+    ) -> None:
+        """``is_rough``: a quarter of the time, up to two levels off; to measure by, not to show."""
+        self._scaling = Interpolation.AREA if is_rough else _SCALING
         self._aspect = pixel_aspect(stream)
         self._max_long_side = max_long_side
         self._reformatter = VideoReformatter()
@@ -79,7 +83,7 @@ class BgrConverter:
             dst_color_range=ColorRange.JPEG,
             dst_color_trc=ColorTrc.BT709 if is_hdr else None,
             dst_color_primaries=ColorPrimaries.BT709 if is_hdr else None,
-            interpolation=_SCALING,
+            interpolation=self._scaling,
             threads=1,
         )
 

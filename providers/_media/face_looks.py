@@ -65,6 +65,11 @@ class FaceLooks:
             self._find = detector(self._options, self._models)
         return [_as_kept(face) for face in self._find(bgr)]
 
+    @property
+    def is_placed(self) -> bool:
+        """Somebody said where the face is; nothing is looked for."""
+        return self._placed is not None
+
     def settle(self, time_seconds: float, face: Face | None, bgr: Image) -> None:
         """The face that is meant of those that were seen then."""
         self._size = (bgr.shape[1], bgr.shape[0])

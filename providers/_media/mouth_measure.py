@@ -39,6 +39,8 @@ class MouthTrack:
     times_seconds: npt.NDArray[np.float64]
     opening: Curve
     looks: tuple[Look, ...]
+    changes: Curve
+    """Mean change of the mouth region since the frame before, in grey levels; NaN where either was not seen."""
 
     @property
     def travel(self) -> float:
@@ -69,6 +71,8 @@ class MouthMeter:
         self._waiting: deque[tuple[float, Image | None]] = deque()
         self._times: list[float] = []
         self._maps: list[Map | None] = []
+        self._changes: list[float] = []
+        self._last: Map | None = None
 
     def add(self, time_seconds: float, bgr: Image | None) -> None:
         """``bgr`` uint8 (H, W, 3), a long side of 480 pixels is enough; None for a frame not worth looking at."""
@@ -82,14 +86,24 @@ class MouthMeter:
     def finish(self) -> MouthTrack:
         self._measure_until(float("inf"))
         opening = _openings(self._maps)
-        return MouthTrack(np.array(self._times, np.float64), opening, tuple(self.places.looks))
+        changes = np.array(self._changes, np.float32)
+        return MouthTrack(np.array(self._times, np.float64), opening, tuple(self.places.looks), changes)
 
     def _measure_until(self, time_seconds: float) -> None:
         while self._waiting and self._waiting[0][0] < time_seconds:
             at, bgr = self._waiting.popleft()
             place = self.places.at(at) if bgr is not None else None
+            patch = place.patch(bgr) if bgr is not None and place else None
             self._times.append(at)
-            self._maps.append(inside_of_mouth(place.patch(bgr)) if bgr is not None and place else None)
+            self._maps.append(None if patch is None else inside_of_mouth(patch))
+            self._changes.append(self._change(patch))
+
+    def _change(self, patch: Image | None) -> float:
+        before = self._last
+        self._last = None if patch is None else np.asarray(cv2.cvtColor(patch, cv2.COLOR_BGR2GRAY), np.uint8)
+        if before is None or self._last is None:
+            return float("nan")
+        return float(cv2.absdiff(before, self._last).mean())
 
 
 def inside_of_mouth(patch: Image) -> Map:

@@ -22,6 +22,11 @@ PATCH_PX = 96
 REGION_WIDTH = 0.64  # of the face box: the mouth is 0.28 wide, and widens and drops when it opens
 REGION_CENTRE = (0.5025, 0.86)  # of the face box: mean mouth centre (0.5025, 0.813) of 253 faces, a little lower
 VOTERS_EACH_SIDE = 2
+FOLLOWED_SECONDS = 2.0  # a face that looks as it did is followed so long; a search takes fifty times as long
+FOLLOWED_FACE_PX = 48
+FOLLOWED_REACH = 0.25  # of the face's width, to each side
+LIKE_FROM = 0.9  # correlation of the upper face with what it was; a blink or a turn is searched anew
+UPPER_FACE = (0.1, 0.08, 0.9, 0.62)  # left, top, right, bottom in shares of the box: it does not speak
 SAME_FACE_DISTANCE = 0.6  # of the face's width: a face further from the last one seen is somebody else
 
 
@@ -55,6 +60,63 @@ class Place:
         return np.asarray(patch, np.uint8)
 
 
+@dataclass(frozen=True)
+class _Known:
+    """A face as it looked when it was found."""
+
+    time_seconds: float
+    face: Face
+    pattern: Image
+    """Gray, of the upper face, reduced."""
+
+    @classmethod
+    def of(cls, face: Face, time_seconds: float, bgr: Image) -> "_Known | None":
+        """None where the upper face is not inside of the picture."""
+        part = _reduced(bgr, face, 0.0)
+        return cls(time_seconds, face, part) if part is not None else None
+
+    def found_again(self, bgr: Image) -> Face | None:
+        around = _reduced(bgr, self.face, FOLLOWED_REACH)
+        if around is None:
+            return None
+        likeness = np.asarray(cv2.matchTemplate(around, self.pattern, cv2.TM_CCOEFF_NORMED), np.float32)
+        _, best, _, place = cv2.minMaxLoc(likeness)
+        rows, columns = likeness.shape
+        if not best >= LIKE_FROM or not (0 < place[0] < columns - 1 and 0 < place[1] < rows - 1):
+            return None
+        across = place[0] + _top_between(likeness[place[1], place[0] - 1 : place[0] + 2])
+        down = place[1] + _top_between(likeness[place[1] - 1 : place[1] + 2, place[0]])
+        pixel = self.face.box.width / FOLLOWED_FACE_PX
+        middle = (columns - 1) / 2, (rows - 1) / 2
+        return self.face.shifted(round((across - middle[0]) * pixel), round((down - middle[1]) * pixel))
+
+
+def _reduced(bgr: Image, face: Face, reach: float) -> Image | None:
+    """The upper face and ``reach`` around it, gray, at FOLLOWED_FACE_PX a face; None where it is not all there."""
+    box = face.box
+    left, top, right, bottom = (
+        round(origin + (share + side * reach) * box.width)
+        for share, origin, side in zip(UPPER_FACE, (box.x, box.y, box.x, box.y), (-1, -1, 1, 1), strict=True)
+    )
+    if left < 0 or top < 0 or right > bgr.shape[1] or bottom > bgr.shape[0] or right - left < 8 or bottom - top < 8:
+        return None
+    scale = FOLLOWED_FACE_PX / box.width
+    size = (
+        round((UPPER_FACE[2] - UPPER_FACE[0] + 2 * reach) * FOLLOWED_FACE_PX),
+        round((UPPER_FACE[3] - UPPER_FACE[1] + 2 * reach) * FOLLOWED_FACE_PX),
+    )
+    gray = cv2.cvtColor(bgr[top:bottom, left:right], cv2.COLOR_BGR2GRAY)
+    shrinking = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(gray, size, interpolation=shrinking), np.uint8)
+
+
+def _top_between(values: npt.NDArray[np.float32]) -> float:
+    """Offset of a parabola's top from the middle of three values."""
+    left, top, right = (float(value) for value in values)
+    bend = left - 2 * top + right
+    return 0.0 if bend >= 0 else min(0.5, max(-0.5, 0.5 * (left - right) / bend))
+
+
 class MouthPlaces:
     """Collects looks in order of time and answers where the face was."""
 
@@ -67,17 +129,31 @@ class MouthPlaces:
         self.looks: list[Look] = []
         self._eye = eye
         self._choice: Choice = choice
+        self._known: _Known | None = None
 
     def look(self, time_seconds: float, bgr: Image) -> Look:
         """Search one frame. The face followed is the chosen one at first, then the one nearest to the last seen."""
-        faces = find_faces(bgr) if self._eye is None else self._eye(time_seconds, bgr)
-        previous = next((look.face for look in reversed(self.looks) if look.face), None)
-        near = [face for face in faces if previous and _distance(face, previous) < SAME_FACE_DISTANCE]
-        face = near[0] if near else choose_face(faces, None, self._choice, (bgr.shape[1], bgr.shape[0]))
+        face = self._followed(time_seconds, bgr) or self._searched(time_seconds, bgr)
         if self._eye is not None:
             self._eye.settle(time_seconds, face, bgr)
         self.looks.append(Look(time_seconds, face))
         return self.looks[-1]
+
+    def _searched(self, time_seconds: float, bgr: Image) -> Face | None:
+        faces = find_faces(bgr) if self._eye is None else self._eye(time_seconds, bgr)
+        previous = next((look.face for look in reversed(self.looks) if look.face), None)
+        near = [face for face in faces if previous and _distance(face, previous) < SAME_FACE_DISTANCE]
+        face = near[0] if near else choose_face(faces, None, self._choice, (bgr.shape[1], bgr.shape[0]))
+        is_placed = self._eye is not None and self._eye.is_placed
+        self._known = _Known.of(face, time_seconds, bgr) if face and not is_placed else None
+        return face
+
+    def _followed(self, time_seconds: float, bgr: Image) -> Face | None:
+        """The face where it has moved since it was found; None where that is not sure."""
+        known = self._known
+        if known is None or time_seconds - known.time_seconds > FOLLOWED_SECONDS:
+            return None
+        return known.found_again(bgr)
 
     @property
     def settled_until_seconds(self) -> float:

@@ -60,7 +60,7 @@ def align(
     written = [token.text for token in tokens(text)]
     said = [spoken(word) for word in written]
     scout = word_follower()
-    known = _pronunciations((word for words in said for word in words), scout)
+    known = pronunciations((word for words in said for word in words), scout)
     said = [[word for word in words if word in known] for words in said]
     if not any(said):
         raise NotAligned("the text holds no word that can be read as English")
@@ -79,7 +79,8 @@ def align(
     return Alignment(words, covered(phones, duration), confidence, unwritten)
 
 
-def _pronunciations(words: Iterable[str], dictionary: Recogniser) -> dict[str, str]:
+def pronunciations(words: Iterable[str], dictionary: Recogniser) -> dict[str, str]:
+    """Of the words that can be said, phones as the recogniser takes them."""
     found = {word: phones_of(word, dictionary.lookup) for word in sorted(set(words))}
     return {word: phones for word, phones in found.items() if phones is not None}
 

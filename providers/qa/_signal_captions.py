@@ -32,7 +32,7 @@ def captions(catalogue: Catalogue, subrip: str | None, duration_seconds: float) 
     """Wrong times can fail; text that is too long for its place only warns."""
     if subrip is None:
         return catalogue.skipped("captions", "There are no captions.")
-    cues = _cues(subrip)
+    cues = cues_of(subrip)
     if not cues:
         return catalogue.skipped("captions", "The caption file holds no captions.")
     faults = _faults(cues, duration_seconds)
@@ -77,7 +77,8 @@ def _size_faults(cue: Cue) -> Iterator[tuple[str, bool]]:
         yield f"has a line longer than {LINE_CHARACTERS} characters", False
 
 
-def _cues(subrip: str) -> list[Cue]:
+def cues_of(subrip: str) -> list[Cue]:
+    """The captions of a SubRip file, in its order."""
     blocks = re.split(r"\r?\n\s*\r?\n", subrip.strip("\ufeff \r\n"))
     found = [(block, _TIMES.search(block)) for block in blocks]
     return [

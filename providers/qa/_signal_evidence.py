@@ -1,26 +1,43 @@
 """Everything that is measured of one request, by decoding the finished file and the source: no judging here."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts.artifacts import ArtifactRef, MediaInfo, Span
+import numpy as np
+import numpy.typing as npt
+
+from contracts.artifacts import ArtifactRef, FrameRange, MediaInfo, Span
 from contracts.base import Fidelity
-from contracts.context import ArtifactClient, Progress, ProviderContext
+from contracts.context import ArtifactClient, ProviderContext
 from contracts.errors import ContractViolation, ProviderRejected
 from contracts.faces import FaceOptions
 from contracts.qa import QAReviewRequest
 from contracts.script import MouthCurve, Phone, ScriptResult
-from providers._media.audio import read_audio_blocks
+from providers._media.audio import read_audio, read_audio_blocks
 from providers._media.face_looks import FaceLooks
-from providers._media.frames import Frame, read_frames
-from providers._media.loudness import Loudness, measure
+from providers._media.loudness import Loudness
 from providers._media.mouth_places import MouthPlaces
-from providers.qa._signal_picture import Picture, watch
-from providers.qa._signal_sound import LEVEL_RATE_HZ, LISTEN_RATE_HZ, Sound, clipped_spans, listen, true_spans
+from providers.qa._signal_outside import BeforeMouth
+from providers.qa._signal_pass import FilePass
+from providers.qa._signal_picture import Picture, Watcher
+from providers.qa._signal_sound import LEVEL_RATE_HZ, LISTEN_RATE_HZ, Sound, listen, true_spans
 from providers.qa._signal_source import Comparison, compare
+from providers.qa._signal_words import Placed, WordErrors, can_align, placed_words, word_errors
 
 SPEECH_GAP_SECONDS, LEAST_SPEECH_SPAN_SECONDS = 0.3, 0.2
+
+
+class Unreadable(Exception):
+    """The finished file does not open, or nothing in it decodes."""
+
+
+class Incomplete(Exception):
+    """A file without a picture or without sound: there is nothing to gather. ``info``: what it is."""
+
+    def __init__(self, info: MediaInfo) -> None:
+        super().__init__(info.kind)
+        self.info = info
 
 
 @dataclass(frozen=True)
@@ -30,6 +47,7 @@ class Evidence:
     """
 
     info: MediaInfo
+    damaged_frames: int
     picture: Picture
     sound: Sound
     source: Sound
@@ -38,7 +56,11 @@ class Evidence:
     loudness: Loudness
     speech: tuple[Span, ...]
     phones: tuple[Phone, ...]
+    script: ScriptResult | None
+    placed: Placed | None
+    word_errors: WordErrors | None
     curve: MouthCurve | None
+    untouched: tuple[FrameRange, ...]
     subrip: str | None
     picture_offset_seconds: float
     sound_offset_seconds: float
@@ -53,46 +75,78 @@ class Evidence:
 
 
 def gather(
-    request: QAReviewRequest, info: MediaInfo, context: ProviderContext, long_side: int, faces: FaceOptions
+    request: QAReviewRequest,
+    context: ProviderContext,
+    long_side: int,
+    faces: FaceOptions,
+    *,
+    counts_word_errors: bool = False,
 ) -> Evidence:
-    """``info`` is of a file with picture and sound.
-
-    Raises:
-        ProviderUnavailable: the file by which faces are to be found is missing, or no such file.
-        ProviderRejected: the source recording, or the file after all, does not decode.
+    """Raises:
+    Unreadable: the finished file does not decode.
+    ProviderUnavailable: the file by which faces are to be found is missing, or no such file.
+    ProviderRejected: the source recording does not decode, or a placed face lies outside of the picture.
     """
-    if info.video is None or info.audio is None:
-        raise ValueError("expected facts of a file with picture and sound")
     artifacts = context.artifacts
     path = artifacts.fetch(request.video)
-    eye = FaceLooks(request.video, artifacts, faces, context.models or {}, (info.video.width, info.video.height))
-    frames = _counted(read_frames(path, max_long_side=long_side), info.video.frame_count, context.progress)
-    picture = watch(frames, MouthPlaces(eye, faces.choose))
-    eye.keep()
-    sound = _heard(path)
-    source = _heard(artifacts.fetch(request.audio_track))
+    eyes: list[FaceLooks] = []
+
+    def watcher_of(size: tuple[int, int]) -> Watcher:
+        eyes.append(FaceLooks(request.video, artifacts, faces, context.models or {}, size))
+        before = BeforeMouth(artifacts.fetch(request.before_mouth)) if request.before_mouth else None
+        return Watcher(MouthPlaces(eyes[0], faces.choose), before)
+
+    aligns = can_align(request.script)
+    known = request.video.media.video if request.video.media else None
+    file = FilePass(
+        watcher_of,
+        long_side,
+        context.progress,
+        frame_count=known.frame_count if known else 0,
+        keeps_sound=aligns or counts_word_errors,
+    )
+    try:
+        info = file.run(path)
+    except ProviderRejected as error:
+        if file.has_begun:
+            raise  # the file decodes; something else was refused
+        raise Unreadable(str(error)) from error
+    if info.video is None or info.audio is None:
+        raise Incomplete(info)
+    picture, heard = file.picture(), file.sound()
+    eyes[0].keep()
+    recording = artifacts.fetch(request.audio_track)
+    source = _heard(recording)
+    comparison = compare(heard.sound, source)
     begin = min(info.video.start_seconds, info.audio.start_seconds)
     return Evidence(
         info=info,
+        damaged_frames=file.damaged_frames,
         picture=picture,
-        sound=sound,
+        sound=heard.sound,
         source=source,
-        comparison=compare(sound, source),
-        clipped=clipped_spans(read_audio_blocks(path), info.audio.sample_rate_hz),
-        loudness=measure(path),
+        comparison=comparison,
+        clipped=heard.clipped,
+        loudness=heard.loudness,
         speech=_speech(request.script, source),
         phones=_spoken(request.script),
+        script=request.script,
+        placed=placed_words(heard.samples, request.script, comparison.shift_seconds) if aligns else None,
+        word_errors=_word_errors(heard.samples, recording, request.script) if counts_word_errors else None,
         curve=_curve(artifacts, request.mouth_curve),
+        untouched=request.untouched,
         subrip=_subrip(artifacts, request.script),
         picture_offset_seconds=info.video.start_seconds - begin,
         sound_offset_seconds=info.audio.start_seconds - begin,
     )
 
 
-def _counted(frames: Iterator[Frame], frame_count: int, progress: Progress) -> Iterator[Frame]:
-    for frame in frames:
-        progress(frame.index, max(frame_count, frame.index + 1), "looking at the picture")
-        yield frame
+def _word_errors(
+    samples: npt.NDArray[np.int16] | None, recording: Path, script: ScriptResult | None
+) -> WordErrors | None:
+    if samples is None or script is None or not script.has_confident_words:
+        return None
+    return word_errors(samples, read_audio(recording, LISTEN_RATE_HZ), script)
 
 
 def _heard(path: Path) -> Sound:

@@ -7,12 +7,16 @@ from providers.qa._signal_catalogue import Catalogue
 from providers.qa._signal_picture import Picture
 
 CODEC_OF_ENCODER = {"libx264": "h264", "libx265": "hevc", "libvpx-vp9": "vp9", "libsvtav1": "av1"}
+COLOURS = {"space": "bt709", "range": "tv", "primaries": "bt709", "transfer": "bt709"}
 PLAYABLE_PIXELS = {"yuv420p", "yuvj420p"}
 
 
-def readable(catalogue: Catalogue, info: MediaInfo) -> QACheck:
-    count = info.decode_errors
-    message = f"{count} packets did not decode; expected none." if count else "Every packet decoded."
+def readable(catalogue: Catalogue, info: MediaInfo, damaged_frames: int) -> QACheck:
+    count = info.decode_errors + damaged_frames
+    message = f"{info.decode_errors} packets did not decode and {damaged_frames} frames are damaged; expected none."
+    if not count:
+        frames = f" to {info.video.frame_count} frames" if info.video else ""
+        message = f"Every packet decoded{frames}."
     return catalogue.measured("readable", count, message, digits=0)
 
 
@@ -42,6 +46,21 @@ def container(catalogue: Catalogue, info: MediaInfo, encoder: str) -> QACheck:
     if wrong:
         return catalogue.judged("container", "warn", value, "; ".join(wrong).capitalize() + ".")
     return catalogue.judged("container", "pass", value, "Container, codec and pixel format are as the profile asks.")
+
+
+def colour(catalogue: Catalogue, info: MediaInfo) -> QACheck:
+    """Without tags a player guesses, by the picture's size, and skin turns green or red."""
+    if info.video is None:
+        return catalogue.skipped("colour", "There is no picture.")
+    tags = info.video.color
+    value = ", ".join(f"{name} {tags.get(name, 'untagged')}" for name in COLOURS)
+    wrong = [name for name, wanted in COLOURS.items() if tags.get(name) != wanted]
+    if wrong:
+        message = (
+            f"Expected {', '.join(f'{name} {COLOURS[name]}' for name in wrong)}: browsers and televisions show it."
+        )
+        return catalogue.judged("colour", "warn", value, message)
+    return catalogue.judged("colour", "pass", value, "Colours are tagged as BT.709 in limited range.")
 
 
 def duration_streams(catalogue: Catalogue, picture_end_seconds: float, sound_end_seconds: float) -> QACheck:

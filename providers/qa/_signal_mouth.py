@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
+from contracts.artifacts import Span
 from contracts.script import MouthCurve
 from providers._speech.visemes import mouth_motion
 from providers.qa._signal_evidence import Evidence, total_seconds
@@ -31,6 +33,8 @@ class Mouth:
     face_seen: bool
     speech_seconds: float
     sound_shift_seconds: float | None
+    speaks: npt.NDArray[np.bool_]
+    """Somebody speaks there, in the finished file's time."""
 
 
 def mouth_of(found: Evidence) -> Mouth:
@@ -47,7 +51,16 @@ def mouth_of(found: Evidence) -> Mouth:
         face_seen=track.face_share > 0,
         speech_seconds=total_seconds(found.speech),
         sound_shift_seconds=sound_shift,
+        speaks=_flags(found.speech, sound_shift or 0.0, duration_seconds),
     )
+
+
+def _flags(spans: tuple[Span, ...], shift_seconds: float, duration_seconds: float) -> npt.NDArray[np.bool_]:
+    times = np.arange(0.0, duration_seconds, 1 / CURVE_RATE_HZ) - shift_seconds
+    flags = np.zeros(len(times), bool)
+    for span in spans:
+        flags |= (times >= span.start_seconds) & (times < span.end_seconds_exclusive)
+    return flags
 
 
 def _curve(curve: MouthCurve, duration_seconds: float) -> Signal:

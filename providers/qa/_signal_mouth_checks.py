@@ -7,9 +7,12 @@ import numpy as np
 from contracts.qa import QACheck
 from providers.qa._signal_catalogue import Catalogue
 from providers.qa._signal_mouth import Mouth, VoiceKind
+from providers.qa._signal_sound import true_spans
 from providers.qa._signal_sync import CURVE_RATE_HZ, Agreement, best_agreement, moved
 
 LEAST_INTENT = 0.05
+EDGE_OF_SPEECH_SECONDS = 0.25  # lips open before the sound and close after it
+LEAST_QUIET_SECONDS = 0.5
 LEAST_SPEECH_SECONDS = 3.0  # a lag from the intended curve is good within 10 ms from here on
 LEAST_CORRELATION = 0.5  # below it a lag is chance: unrelated speech reached 0.5 on short clips
 
@@ -80,7 +83,29 @@ def lip_lag(catalogue: Catalogue, mouth: Mouth) -> QACheck:
     how = "" if has_reference else " It was told from the voice alone, which is good within 120 ms."
     where = "in time with" if abs(late_ms) < 1 else f"{abs(late_ms):.0f} ms {'behind' if late_ms > 0 else 'ahead of'}"
     message = f"The mouth is {where} the voice.{how}"
-    return catalogue.measured(check_id, late_ms, message, digits=0, at_worst="fail" if has_reference else "warn")
+    check = catalogue.measured(check_id, late_ms, message, digits=0, at_worst="fail" if has_reference else "warn")
+    return check.model_copy(update={"confidence": found.confidence})
+
+
+def in_silence(catalogue: Catalogue, mouth: Mouth) -> QACheck:
+    """How much the mouth moves where nobody speaks, against how much it does where somebody does."""
+    check_id = "mouth_in_silence"
+    if not mouth.face_seen or not mouth.moves:
+        return catalogue.skipped(check_id, "No mouth is seen to move.")
+    count = min(len(mouth.measured), len(mouth.speaks))
+    opening, speaks = mouth.measured[:count], mouth.speaks[:count]
+    near = round(EDGE_OF_SPEECH_SECONDS * CURVE_RATE_HZ)
+    window = np.ones(2 * near + 1)
+    is_far = np.convolve(speaks, window, "same")[:count] < 0.5
+    quiet, loud = (opening[flags & np.isfinite(opening)] for flags in (is_far, speaks))
+    if min(quiet.size, loud.size) < LEAST_QUIET_SECONDS * CURVE_RATE_HZ:
+        return catalogue.skipped(check_id, f"Under {LEAST_QUIET_SECONDS:g} s of silence or of speech.")
+    share = float(np.ptp(np.percentile(quiet, (5, 95)))) / max(float(np.ptp(np.percentile(loud, (5, 95)))), 1e-6)
+    message = f"In {quiet.size / CURVE_RATE_HZ:.1f} s of silence the mouth moves {share:.0%} as far as in speech."
+    floor = float(np.percentile(loud, 50))
+    evidence = true_spans(is_far & (np.nan_to_num(opening) > floor), CURVE_RATE_HZ)
+    check = catalogue.measured(check_id, share, message, digits=2, evidence=evidence, at_worst="warn")
+    return check if check.status != "pass" else check.model_copy(update={"evidence": ()})
 
 
 def _lag(mouth: Mouth) -> Agreement | None:

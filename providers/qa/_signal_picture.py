@@ -1,8 +1,6 @@
-"""One pass over the decoded picture: frame times, black and frozen stretches, and the mouth."""
+"""The decoded picture, frame by frame: times, black and frozen stretches, the mouth, and what else there is to see."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -11,6 +9,8 @@ import numpy.typing as npt
 from contracts.artifacts import Box, Span
 from providers._media.mouth_measure import MouthMeter, MouthTrack
 from providers._media.mouth_places import MouthPlaces
+from providers.qa._signal_look import Look
+from providers.qa._signal_outside import BeforeMouth, Likeness
 
 Image = npt.NDArray[np.uint8]
 
@@ -20,16 +20,6 @@ LOWER_FACE_UNTIL = 1.15
 STILL_SIDE_PX = 32
 STILL_BELOW = 5.0  # grey levels, in the part of the lower face that changed most: encoding noise stays under it
 LEAST_STRETCH_SECONDS = 0.2
-
-
-class TimedFrame(Protocol):
-    """A decoded frame: presentation time, uint8 (H, W, 3) BGR."""
-
-    @property
-    def time_seconds(self) -> float: ...
-
-    @property
-    def bgr(self) -> Image: ...
 
 
 @dataclass(frozen=True)
@@ -42,6 +32,9 @@ class Picture:
     black: tuple[Span, ...]
     frozen: tuple[Span, ...]
     mouth: MouthTrack
+    look: Look
+    outside_mouth: tuple[Likeness, ...]
+    """Empty where there is nothing to compare with."""
 
     @property
     def frame_seconds(self) -> float:
@@ -53,19 +46,49 @@ class Picture:
         return float(self.times_seconds[-1]) + self.frame_seconds if len(self.times_seconds) else 0.0
 
 
-def watch(frames: Iterable[TimedFrame], places: MouthPlaces | None = None) -> Picture:
-    """Look at every frame once; about a second of them is held at a time."""
-    times: list[float] = []
-    mouth, freezes, black = MouthMeter(places), _Freezes(), _Stretches()
-    for frame in frames:
-        times.append(frame.time_seconds)
-        gray = np.asarray(cv2.cvtColor(frame.bgr, cv2.COLOR_BGR2GRAY), np.uint8)
+class Watcher:
+    """Takes every frame once, in order; about a second of them is held at a time.
+
+    Args:
+        before: the frames before a mouth was drawn, where lip-sync kept them.
+    """
+
+    def __init__(self, places: MouthPlaces | None = None, before: BeforeMouth | None = None) -> None:
+        self.mouth = MouthMeter(places)
+        self._before = before
+        self._times: list[float] = []
+        self._freezes, self._black, self._look = _Freezes(), _Stretches(), Look()
+
+    def add(self, time_seconds: float, bgr: Image, luma: Image | None = None) -> None:
+        """
+        Args:
+            bgr: uint8 (H, W, 3), at the size of the analysis.
+            luma: uint8, Y as it is in the file and as large; None where it is not known.
+        """
+        self._times.append(time_seconds)
+        gray = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), np.uint8)
         is_black = _is_black(gray)
-        black.add(frame.time_seconds, is_black)
-        mouth.add(frame.time_seconds, None if is_black else frame.bgr)
-        freezes.add(frame.time_seconds, gray, None if is_black else mouth.places.last_box)
-    end = times[-1] + (float(np.median(np.diff(times))) if len(times) > 1 else 0.0) if times else 0.0
-    return Picture(np.array(times, np.float64), black.until(end), freezes.until(end), mouth.finish())
+        self._black.add(time_seconds, is_black)
+        looked = len(self.mouth.places.looks)
+        self.mouth.add(time_seconds, None if is_black else bgr)
+        face = None if is_black else self.mouth.places.last_box
+        self._freezes.add(time_seconds, gray, face)
+        if luma is not None and len(self.mouth.places.looks) > looked:
+            self._look.add(time_seconds, luma, face, luma.shape[1] / gray.shape[1])
+        if self._before is not None:
+            self._before.compare(time_seconds, gray, face)
+
+    def finish(self) -> Picture:
+        times = self._times
+        end = times[-1] + (float(np.median(np.diff(times))) if len(times) > 1 else 0.0) if times else 0.0
+        return Picture(
+            np.array(times, np.float64),
+            self._black.until(end),
+            self._freezes.until(end),
+            self.mouth.finish(),
+            self._look,
+            self._before.found if self._before else (),
+        )
 
 
 def _is_black(gray: Image) -> bool:

@@ -55,13 +55,15 @@ class Sound:
 
 def listen(blocks: Iterable[Signal]) -> Sound:
     """Take blocks of float32 (1, samples) in [-1, 1] at LISTEN_RATE_HZ, in order."""
-    listener = _Listener()
+    listener = Listener()
     for block in blocks:
         listener.add(block[0])
     return listener.finish()
 
 
-class _Listener:
+class Listener:
+    """Takes mono samples at LISTEN_RATE_HZ as they come."""
+
     def __init__(self) -> None:
         self._rest = np.zeros(0, np.float32)
         self._lows: list[Signal] = []
@@ -93,23 +95,31 @@ class _Listener:
         self._powers.append((np.abs(np.fft.rfft(windows, axis=1)[:, _IN_BAND]) ** 2).mean(axis=1).astype(np.float32))
 
 
-def clipped_spans(blocks: Iterable[Signal], sample_rate_hz: int) -> tuple[Span, ...]:
+class ClippedPlaces:
     """Every run of at least CLIPPED_RUN samples at full scale, in any channel.
 
-    Args:
-        blocks: float32 (channels, samples), in order, at the file's own rate: resampling would round clipped tops.
+    Takes blocks of float32 (channels, samples), in order, at the file's own rate: resampling would round clipped tops.
     """
-    starts: list[int] = []
-    offset, tail = 0, None
-    for block in blocks:
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._sample_rate_hz = sample_rate_hz
+        self._starts: list[int] = []
+        self._offset = 0
+        self._tail: Signal | None = None
+
+    def add(self, block: Signal) -> None:
+        tail = self._tail
         joined = block if tail is None else np.concatenate([tail, block], axis=1)
-        full = np.abs(joined) >= CLIPPED_LEVEL
-        runs = np.lib.stride_tricks.sliding_window_view(full, CLIPPED_RUN, axis=1).all(axis=2).any(axis=0)
-        first = offset - (0 if tail is None else tail.shape[1])
-        starts.extend((np.flatnonzero(runs) + first).tolist())
-        offset += block.shape[1]
-        tail = joined[:, -(CLIPPED_RUN - 1) :]
-    return tuple(_merged_runs(starts, sample_rate_hz))
+        first = self._offset - (0 if tail is None else tail.shape[1])
+        if float(np.abs(joined).max(initial=0.0)) >= CLIPPED_LEVEL and joined.shape[1] >= CLIPPED_RUN:
+            full = np.abs(joined) >= CLIPPED_LEVEL
+            runs = np.lib.stride_tricks.sliding_window_view(full, CLIPPED_RUN, axis=1).all(axis=2).any(axis=0)
+            self._starts.extend((np.flatnonzero(runs) + first).tolist())
+        self._offset += block.shape[1]
+        self._tail = joined[:, -(CLIPPED_RUN - 1) :]
+
+    def spans(self) -> tuple[Span, ...]:
+        return tuple(_merged_runs(self._starts, self._sample_rate_hz))
 
 
 def true_spans(flags: npt.NDArray[np.bool_], rate_hz: float) -> tuple[Span, ...]:

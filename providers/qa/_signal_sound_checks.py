@@ -8,6 +8,8 @@ from providers._media.loudness import Loudness
 from providers.qa._signal_catalogue import Catalogue
 from providers.qa._signal_source import SAME_FROM, TIMED_FROM, Comparison
 
+LEAST_RANGE_SECONDS = 60.0  # EBU Tech 3342: shorter programmes have too few parts
+
 
 def silence(catalogue: Catalogue, comparison: Comparison) -> QACheck:
     if comparison.same_share is not None and comparison.same_share < SAME_FROM:
@@ -33,6 +35,14 @@ def loudness(catalogue: Catalogue, found: Loudness, source_is_silent: bool, targ
     if source_is_silent:
         return catalogue.skipped("loudness", "The recording itself is silent.")
     return catalogue.judged("loudness", "fail", "silent", f"Nothing is heard; the target is {target_lufs:g} LUFS.")
+
+
+def loudness_range(catalogue: Catalogue, found: Loudness, seconds: float) -> QACheck:
+    if seconds < LEAST_RANGE_SECONDS or found.range_lu is None:
+        why = f"A loudness range is defined from {LEAST_RANGE_SECONDS:.0f} s on; this is {seconds:.0f} s."
+        return catalogue.skipped("loudness_range", why)
+    message = f"Quiet and loud parts lie {found.range_lu:.1f} LU apart."
+    return catalogue.measured("loudness_range", found.range_lu, message, digits=1)
 
 
 def true_peak(catalogue: Catalogue, found: Loudness, limit_dbtp: float) -> QACheck:

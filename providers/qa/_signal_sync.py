@@ -1,6 +1,7 @@
 """How well two signals over time agree, and how late one is: correlation at every lag. Arrays in, numbers out."""
 
 from dataclasses import dataclass
+from math import erf, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -9,14 +10,28 @@ Signal = npt.NDArray[np.float32]
 
 CURVE_RATE_HZ = 100.0  # curves are compared on this grid; a parabola finds lags between its points
 MAX_LAG_SECONDS = 0.5
+RIVAL_FROM_SECONDS = 0.12  # syllables are longer: a nearer lag is the same peak
+INDEPENDENT_PER_SECOND = 4.0  # syllables; the opening says nothing new more often
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """The best Pearson correlation within the lags tried; ``lag_seconds`` > 0 when the first signal is late."""
+    """The best Pearson correlation within the lags tried; ``lag_seconds`` > 0 when the first signal is late.
+
+    ``rival`` is the best correlation at a lag that is clearly another one; -1 where none was tried.
+    """
 
     correlation: float
     lag_seconds: float
+    rival: float
+    overlap_seconds: float
+
+    @property
+    def confidence(self) -> float:
+        """0..1: how likely this lag is truly better than its rival (Fisher's z of two correlations)."""
+        independent = max(0.0, self.overlap_seconds * INDEPENDENT_PER_SECOND - 3)
+        apart = np.arctanh(min(self.correlation, 0.999)) - np.arctanh(max(self.rival, -0.999))
+        return round(0.5 * (1 + erf(float(apart) * sqrt(independent / 2) / sqrt(2))), 3)
 
 
 def best_agreement(
@@ -35,7 +50,12 @@ def best_agreement(
     if np.all(np.isnan(found)):
         return None
     best = int(np.nanargmax(found))
-    return Agreement(float(found[best]), (best - reach + _peak_between(found, best)) / rate_hz)
+    away = np.abs(np.arange(len(found)) - best) >= RIVAL_FROM_SECONDS * rate_hz
+    rivals = found[away & np.isfinite(found)]
+    lag_seconds = (best - reach + _peak_between(found, best)) / rate_hz
+    rival = float(rivals.max()) if rivals.size else -1.0
+    overlap = (count - abs(best - reach)) / rate_hz
+    return Agreement(float(found[best]), lag_seconds, rival, overlap)
 
 
 def _correlation_at(measured: Signal, expected: Signal, lag: int) -> float:

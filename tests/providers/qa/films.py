@@ -13,6 +13,7 @@ import av
 import cv2
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import ColorRange, Colorspace
 
 from providers._media.audio import read_audio
 
@@ -65,6 +66,8 @@ class Film:
             video.height, video.width = self.frames[0].shape[:2]
             video.pix_fmt = "yuv420p"
             video.codec_context.time_base = Fraction(1, 1000)
+            for tag in ("colorspace", "color_range", "color_primaries", "color_trc"):
+                setattr(video.codec_context, tag, 1)  # BT.709, limited range
             sound = container.add_stream("aac", rate=RATE_HZ, layout="mono")
             for frame in self._video_frames():
                 container.mux(video.encode(frame))
@@ -76,7 +79,9 @@ class Film:
 
     def _video_frames(self) -> Iterator[av.VideoFrame]:
         for index, bgr in enumerate(self.frames):
-            frame = av.VideoFrame.from_ndarray(bgr, format="bgr24")
+            frame = av.VideoFrame.from_ndarray(bgr, format="bgr24").reformat(
+                format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+            )
             frame.pts = round((self.frame_seconds[index] if self.frame_seconds else index / FPS) * 1000)
             frame.time_base = Fraction(1, 1000)
             yield frame

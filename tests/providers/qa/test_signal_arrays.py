@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from contracts.artifacts import Span
-from providers.qa._signal_sound import LISTEN_RATE_HZ, Sound, clipped_spans, listen, true_spans
+from providers.qa._signal_sound import LISTEN_RATE_HZ, ClippedPlaces, Sound, listen, true_spans
 from providers.qa._signal_source import compare
 from providers.qa._signal_sync import best_agreement, moved, on_grid
 
@@ -99,6 +99,14 @@ class TestListening:
         envelope = heard(samples).envelope()
         assert envelope[:90].max() < 0.1 < envelope[110:190].mean()
 
+    @pytest.mark.parametrize(("lag_seconds", "is_sure"), [(0.1, True), (None, False)])
+    def test_a_lag_is_as_sure_as_its_peak_stands_out(self, lag_seconds: float | None, is_sure: bool) -> None:
+        curve = wandering(8)
+        other = wandering(8, 71) if lag_seconds is None else moved(curve, RATE_HZ, lag_seconds)
+        found = best_agreement(other, curve, RATE_HZ)
+        assert found is not None
+        assert (found.confidence > 0.95) == is_sure
+
 
 class TestClipping:
     @pytest.mark.parametrize("block_samples", [3, 7, 64, 1000])
@@ -107,9 +115,13 @@ class TestClipping:
         samples[0, 100:110] = 1.0
         samples[1, 400:403] = -1.0
         samples[1, 700:702] = 1.0  # two samples: a peak, no clipping
-        blocks = (samples[:, start : start + block_samples] for start in range(0, 1000, block_samples))
-        spans = clipped_spans(blocks, 1000)
-        assert [(span.start_seconds, span.end_seconds_exclusive) for span in spans] == [(0.1, 0.11), (0.4, 0.403)]
+        places = ClippedPlaces(1000)
+        for start in range(0, 1000, block_samples):
+            places.add(samples[:, start : start + block_samples])
+        assert [(span.start_seconds, span.end_seconds_exclusive) for span in places.spans()] == [
+            (0.1, 0.11),
+            (0.4, 0.403),
+        ]
 
 
 class TestComparison:

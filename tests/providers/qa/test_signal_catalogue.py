@@ -7,7 +7,8 @@ from contracts.base import Fidelity
 from contracts.production import CheckLimits
 from contracts.qa import Verdict
 from providers.qa._signal_captions import captions
-from providers.qa._signal_catalogue import KINDS, Catalogue, grade
+from providers.qa._signal_catalogue import Catalogue, grade
+from providers.qa._signal_kinds import KINDS
 from providers.qa._signal_review import verdict_of
 from tests.providers.qa.films import SAMPLES_DIR
 
