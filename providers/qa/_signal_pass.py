@@ -61,7 +61,7 @@ class FilePass:
             ProviderRejected: it does not open, or nothing decodes.
             SparkleError: what looks at the picture cannot.
         """
-        info = survey(path, Visitors(video=self._see, audio=self._sound.hear))
+        info = survey(path, Visitors(video=self._see, audio=self.hear))
         if self._fault is not None:
             raise self._fault
         return info
@@ -79,6 +79,9 @@ class FilePass:
 
     def sound(self) -> "Heard":
         return self._sound.finish()
+
+    def hear(self, frame: AudioFrame) -> None:
+        self._sound.hear(frame)
 
     def _see(self, frame: VideoFrame, time_seconds: float, stream: av.video.VideoStream) -> None:
         self.damaged_frames += frame.is_corrupt
