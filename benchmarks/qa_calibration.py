@@ -76,7 +76,7 @@ def _reviewed(place: Workshop, folder: Path, number: int, *, is_planted: bool) -
     found["note"] = " ".join(made.lipsync.notes)
     found["good"] = _kept(place.review(made))
     if is_planted and found["is_good"]:
-        other = _made(place, folder, number + 1, face)
+        other = _made(place, folder, number + 1, face, like=made)
         found["planted"] = {name: _kept(review) for name, review in _planted(place, folder, made, other)}
     return found
 
@@ -89,7 +89,10 @@ def _planted(place: Workshop, folder: Path, made: Made, other: Made) -> Iterator
     for name, plant in plants.items():
         target = folder / "planted.mp4"
         plant(source, theirs, target)
-        yield name, place.review(made.with_video(place.put(target)))
+        broken = made.with_video(place.put(target))
+        yield name, place.review(broken)
+        if "200 ms" in name:  # the lag by what is seen and heard alone
+            yield f"{name}, nothing told", place.review(broken, mouth_curve=None)
     # The whole production is of another voice but for the mouth, which was told the first one's words.
     yield (
         "mouth of another voice",
@@ -115,11 +118,15 @@ def _told(kept: dict[str, Any]) -> str:
     return f"{kept['verdict']}: {', '.join(found) or 'nothing found'}"
 
 
-def _made(place: Workshop, folder: Path, number: int, face: Path) -> Made:
+def _made(place: Workshop, folder: Path, number: int, face: Path, like: Made | None = None) -> Made:
+    """``like``: exactly as long as that one."""
     _, parts = VOICES[number % len(VOICES)]
     joined = np.concatenate([np.pad(_recording(name), (0, RATE_HZ // 2)) for name in parts])
     late = (number // len(VOICES)) * 37  # samples: another digest, the same speech
     samples = np.pad(joined, (late, 0))[: round(SECONDS * RATE_HZ)]
+    if like is not None:
+        count = round(like.script.duration_seconds * RATE_HZ)
+        samples = np.pad(samples[:count], (0, max(0, count - len(samples))))
     voice = make_sound(folder / f"voice-{number}.wav", samples[None], RATE_HZ)
     words = None
     if parts[0].startswith("voice"):

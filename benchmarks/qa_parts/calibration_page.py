@@ -8,7 +8,15 @@ import numpy as np
 from benchmarks.qa_parts.productions import PROJECT
 from benchmarks.record import circumstances
 
-SHIFTS_MS = {"sound 80 ms late": 80, "sound 80 ms early": -80, "sound 200 ms late": 200, "sound 200 ms early": -200}
+SHIFTS_MS = {
+    "sound 80 ms late": 80,
+    "sound 80 ms early": -80,
+    "sound 200 ms late": 200,
+    "sound 200 ms early": -200,
+    "sound 200 ms late, nothing told": 200,
+    "sound 200 ms early, nothing told": -200,
+}
+"""Where nothing is told, lip-sync left no intended curve: picture and sound alone."""
 HEAD = """# What the review catches
 
 Made by `python -m benchmarks.qa_calibration` from productions of the shipped providers: drawn faces and variants of the

@@ -47,7 +47,7 @@ class Evidence:
     """
 
     info: MediaInfo
-    damaged_frames: int
+    damaged_seconds: tuple[float, ...]
     picture: Picture
     sound: Sound
     source: Sound
@@ -121,7 +121,7 @@ def gather(
     begin = min(info.video.start_seconds, info.audio.start_seconds)
     return Evidence(
         info=info,
-        damaged_frames=file.damaged_frames,
+        damaged_seconds=tuple(file.damaged_seconds),
         picture=picture,
         sound=heard.sound,
         source=source,

@@ -1,5 +1,7 @@
 """Checks of the file as a file: streams, container, durations, start, frame rate, honesty. Facts in, checks out."""
 
+from collections.abc import Sequence
+
 from contracts.artifacts import MediaInfo, Span
 from contracts.base import Fidelity
 from contracts.qa import QACheck
@@ -11,13 +13,17 @@ COLOURS = {"space": "bt709", "range": "tv", "primaries": "bt709", "transfer": "b
 PLAYABLE_PIXELS = {"yuv420p", "yuvj420p"}
 
 
-def readable(catalogue: Catalogue, info: MediaInfo, damaged_frames: int) -> QACheck:
-    count = info.decode_errors + damaged_frames
-    message = f"{info.decode_errors} packets did not decode and {damaged_frames} frames are damaged; expected none."
+def readable(catalogue: Catalogue, info: MediaInfo, damaged_seconds: Sequence[float] = ()) -> QACheck:
+    """``damaged_seconds``: times of frames that libav could only show in part."""
+    damaged = len(damaged_seconds)
+    count = info.decode_errors + damaged
+    message = f"{info.decode_errors} packets did not decode and {damaged} frames are damaged; expected none."
     if not count:
         frames = f" to {info.video.frame_count} frames" if info.video else ""
         message = f"Every packet decoded{frames}."
-    return catalogue.measured("readable", count, message, digits=0)
+    lasts = 1 / info.video.fps if info.video and info.video.fps else 0.0
+    evidence = [Span(start_seconds=start, end_seconds_exclusive=start + lasts) for start in damaged_seconds]
+    return catalogue.measured("readable", count, message, evidence=evidence, digits=0)
 
 
 def streams(catalogue: Catalogue, info: MediaInfo) -> QACheck:

@@ -43,7 +43,8 @@ class FilePass:
         frame_count: int = 0,
         keeps_sound: bool = False,
     ) -> None:
-        self.damaged_frames = 0
+        self.damaged_seconds: list[float] = []
+        """Times of frames that decoded with errors: libav shows something in their place."""
         self._watcher_of = watcher_of
         self._watcher: Watcher | None = None
         self._fault: SparkleError | None = None
@@ -84,7 +85,8 @@ class FilePass:
         self._sound.hear(frame)
 
     def _see(self, frame: VideoFrame, time_seconds: float, stream: av.video.VideoStream) -> None:
-        self.damaged_frames += frame.is_corrupt
+        if frame.is_corrupt:
+            self.damaged_seconds.append(time_seconds)
         if self._fault is not None:
             return
         try:

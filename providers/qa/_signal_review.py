@@ -44,10 +44,10 @@ def review(
     except Unreadable as error:
         return _result(request, (_unreadable(catalogue, error), honest))
     except Incomplete as error:
-        readable = file_checks.readable(catalogue, error.info, 0)
+        readable = file_checks.readable(catalogue, error.info)
         return _result(request, (readable, file_checks.streams(catalogue, error.info), honest))
     basic = (
-        file_checks.readable(catalogue, evidence.info, evidence.damaged_frames),
+        file_checks.readable(catalogue, evidence.info, evidence.damaged_seconds),
         file_checks.streams(catalogue, evidence.info),
     )
     checks = with_thumbnails(

@@ -65,6 +65,21 @@ class TestOutsideMouth:
         assert review(short).checks["outside_mouth"].status == "skipped"
 
 
+def test_damaged_frames_are_seen_where_they_are(short: Film, review: Review, tmp_path: Path) -> None:
+    path = short.write(tmp_path / "film.mp4")
+    assert review(path).checks["readable"].status == "pass"
+    content = bytearray(path.read_bytes())
+    first, last = content.index(b"mdat") + 1000, len(content) * 6 // 10
+    for place in np.linspace(first, last, 7).astype(int):
+        content[place] ^= 0xFF
+    path.chmod(0o600)
+    path.write_bytes(content)
+    check = review(path).checks["readable"]
+    assert check.status == "fail"
+    assert check.evidence, "the decoder goes on; the frames that it patched are named"
+    assert all(found.end_seconds_exclusive <= 3.1 for found in check.evidence)
+
+
 def test_blurred_face_is_seen(short: Film, review: Review) -> None:
     soft = short.with_frames(lambda index, frame: np.asarray(cv2.GaussianBlur(frame, (0, 0), 4), np.uint8))
     sharp, blurred = review(short).checks["blur"], review(soft).checks["blur"]

@@ -84,7 +84,7 @@ flowchart LR
   n_video -->|video| n_qa
   n_upload -->|audio_track| n_qa
   n_script -->|script| n_qa
-  n_lipsync -->|mouth_curve| n_qa
+  n_lipsync -->|mouth_curve, before_mouth, untouched| n_qa
 """
     )
 
