@@ -59,7 +59,7 @@ KINDS: Mapping[str, Kind] = {
     # The words
     "captions": Kind("Captions fit", "captions", _limits(fail=(None, 0))),
     "captions_text": Kind("Captions say the script", "of the words", _limits((None, 0.02), (None, 0.2))),
-    "script_in_sound": Kind("The script is heard", "share", _limits((0.8, None), (0.4, None))),
+    "script_in_sound": Kind("The script is heard", "share", _limits((0.8, None), (0.6, None))),
     "word_error_rate": Kind("As well understood as the recording", "share more", _limits((None, 0.1), (None, 0.3))),
     "fidelity": Kind("Everything was really done"),
 }

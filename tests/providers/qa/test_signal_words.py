@@ -46,7 +46,7 @@ def script() -> ScriptResult:
 def test_script_is_heard_in_its_sound(film: Film, script: ScriptResult, review: Review) -> None:
     check = review(film, script=script).checks["script_in_sound"]
     assert (check.status, check.value) == ("pass", 1.0), check.message
-    assert check.parameters["in_place_seconds"] == 0.3
+    assert check.parameters["in_place_seconds"] == 0.15
 
 
 def test_sound_that_is_shifted_as_a_whole_still_says_the_script(
