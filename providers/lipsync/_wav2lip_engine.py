@@ -88,6 +88,7 @@ class Engine:
         """float32 (n, 3, 96, 96), 0..1, of mel windows (n, 80, 16) and faces (n, 6, 96, 96); 0 where not computed."""
         sound = np.ascontiguousarray(mel[:, None])
         with self._lock:
+            is_first = self._plan is None
             while self._plan is None:
                 try:
                     self._plan = self._chosen(sound, faces)
@@ -106,6 +107,8 @@ class Engine:
                 continue
             start = stop
         made = np.concatenate(found)
+        if is_first and plan.precision != "float32" and plan not in self._psnr_db:  # there was no choice
+            self._psnr_db[plan] = psnr_db(made[:1], self.weights.exact(plan, sound[:1], faces[:1]))
         if not self.lower_only:
             return made
         whole = np.zeros((len(made), made.shape[1], FACE_PX, FACE_PX), np.float32)
@@ -154,22 +157,25 @@ class Engine:
             if held is not None:
                 self.weights.drop(held)
             held = plan
-            if self._is_fit(plan, sound, faces):
+            if self._is_fit(plan, sound, faces, is_only=len(plans) == 1):
                 seconds[plan] = self._seconds(plan, sound, faces) if len(plans) > 1 else 0.0
         best = min(seconds, key=lambda plan: seconds[plan], default=None)
         if held is not None and held != best:
             self.weights.drop(held)
         return best
 
-    def _is_fit(self, plan: Plan, sound: Floats, faces: Floats) -> bool:
-        """Whether the plan runs here, and as exactly as needed."""
+    def _is_fit(self, plan: Plan, sound: Floats, faces: Floats, *, is_only: bool) -> bool:
+        """Whether the plan runs here, and as exactly as needed; not tried where there is no other choice."""
         if plan.engine == "torch" and plan.precision == "float32" and not plan.compiled:
             return True
         is_asked_for = self.choice.precision == plan.precision
-        count = min(1 if is_asked_for else CHECKED_FRAMES, self._batch)  # then one is enough to tell the distance
+        count = min(CHECKED_FRAMES, self._batch)
         sound, faces = sound[:count], faces[:count]
         try:
-            found = self.weights.ready(plan)(sound, faces)
+            compute = self.weights.ready(plan)
+            if is_asked_for and is_only:
+                return True
+            found = compute(sound, faces)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:

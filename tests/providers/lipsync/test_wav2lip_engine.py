@@ -245,9 +245,12 @@ def _rounds_to_bfloat16() -> bool:
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_lower_precision_is_used_where_it_agrees(name: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("precision", ["auto", "bfloat16"])
+def test_lower_precision_is_used_where_it_agrees_or_is_asked_for(
+    name: Any, precision: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engines, "_has_fast_bfloat16", lambda device: True)
-    engine = Engine(network(gain=CALM), EngineChoice(name, device="cpu"))
+    engine = Engine(network(gain=CALM), EngineChoice(name, device="cpu", precision=precision))
     engine.faces(*golden_input())
     assert "in bfloat16" in engine.notes[0]
     assert "dB from float32" in engine.notes[0]
