@@ -73,7 +73,7 @@ class BucketInbox:
                         return fetched  # half fetched: it goes on with this one
                     after = facts.name
                 _remember_position(ledger, after)
-                if time.monotonic() >= end:
+                if page and time.monotonic() >= end:  # behind the last one comes an empty page: the walk begins anew
                     return fetched
             _remember_position(ledger, "")
         fetched.is_complete = True
@@ -82,12 +82,13 @@ class BucketInbox:
     def _look_at(
         self, source: "Bucket", facts: "ObjectFacts", ledger: sqlite3.Connection, fetched: Fetched, end: float
     ) -> bool:
-        """False when the budget ended before it was fetched."""
+        """False when the budget ended before it was fetched. What was not fetched is in the ledger with its page."""
         row = ledger.execute("select generation from seen where name = ?", (facts.name,)).fetchone()
         if row is not None and row[0] == facts.generation:
             return True
         problem = self._why_not(facts)
         if problem is None:
+            ledger.commit()  # it is not held while a file is fetched
             try:
                 if not self._fetch(source, facts, end):
                     return False
@@ -96,8 +97,9 @@ class BucketInbox:
             fetched.names.append(facts.name)
         elif problem:
             fetched.problems.append(problem)
-        with ledger:
-            ledger.execute("insert or replace into seen values (?, ?)", (facts.name, facts.generation))
+        ledger.execute("insert or replace into seen values (?, ?)", (facts.name, facts.generation))
+        if problem is None:
+            ledger.commit()
         return True
 
     def _why_not(self, facts: "ObjectFacts") -> str | None:

@@ -1,10 +1,9 @@
-"""The storage emulator as a process of its own, on a free port, with its objects in memory or in a folder."""
+"""The storage emulator as a process of its own, on a free port, with its objects in memory."""
 
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 _PROGRAM = """
 import sys
@@ -14,8 +13,7 @@ from http import server
 server.HTTPServer = server.ThreadingHTTPServer
 from gcp_storage_emulator.server import create_server
 
-folder = sys.argv[1]
-running = create_server("localhost", 0, in_memory=not folder, data_dir=folder or None)
+running = create_server("localhost", 0, in_memory=True)
 running.start()
 while running._api._httpd is None:
     pass
@@ -26,10 +24,10 @@ running.stop()
 
 
 @contextmanager
-def emulator(folder: Path | None = None) -> Iterator[int]:
+def emulator() -> Iterator[int]:
     """Runs an emulator; gives its port."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, str(folder or "")],
+        [sys.executable, "-c", _PROGRAM],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -115,7 +115,7 @@ class Proxy:
             self.requests[operation] = self.requests.get(operation, 0) + 1
             kind = next((fault.kind for fault in self.faults if fault.is_due(operation)), "")
             if kind in STATUSES:
-                return _refusal(int(kind), "a fault of the service")
+                return refusal(int(kind), "a fault of the service")
             if kind == "reset before":
                 raise Broken
             if kind in {"truncated", "flipped"} and operation in {"upload", "piece"}:
@@ -126,7 +126,7 @@ class Proxy:
             if kind == "lost answer":
                 raise Broken
             if kind == "answered 503":
-                return _refusal(503, "a fault of the service, after the fact")
+                return refusal(503, "a fault of the service, after the fact")
             if kind == "flipped" and operation == "download":
                 answer.body = _flipped(answer.body)
             if kind == "truncated" and operation not in {"upload", "piece"}:
@@ -150,7 +150,7 @@ class Proxy:
             self.uploads[upload_id] = (target, request.query)
             answer.headers["location"] = answer.headers["location"].replace(f":{self.emulator_port}/", f":{self.port}/")
         if answer.status == 409 and b"heck" in answer.body:
-            return _refusal(400, "the checksum differs")  # as the service says it
+            return refusal(400, "the checksum differs")  # as the service says it
         return answer
 
     def _refused(self, target: str, query: dict[str, str], operation: str) -> Answer | None:
@@ -160,25 +160,25 @@ class Proxy:
         if found.status == 404:
             must_be_there = query.get("ifGenerationMatch", "0") != "0" or "ifMetagenerationMatch" in query
             is_write = operation in {"upload", "start", "piece", "rewrite"}
-            return _refusal(412 if is_write else 404, "no such object") if must_be_there else None
+            return refusal(412 if is_write else 404, "no such object") if must_be_there else None
         facts = found.document
         is_met = query.get("ifGenerationMatch", facts["generation"]) == facts["generation"]
         is_met &= query.get("ifMetagenerationMatch", facts["metageneration"]) == facts["metageneration"]
-        return None if is_met else _refusal(412, "a precondition is not met")
+        return None if is_met else refusal(412, "a precondition is not met")
 
     def _source_refused(self, request: Request) -> Answer | None:
         source = urlsplit(request.path).path.partition("/rewriteTo/")[0]
         wanted = request.query.get("ifSourceGenerationMatch")
         found = self.forward(Request("GET", source, {}, b""))
         if found.status != 200:
-            return _refusal(404, "no such source")
-        return None if wanted in {None, found.document["generation"]} else _refusal(412, "another source")
+            return refusal(404, "no such source")
+        return None if wanted in {None, found.document["generation"]} else refusal(412, "another source")
 
     def _target(self, request: Request, operation: str) -> str:
         """Path of the object that a request changes or reads."""
         path = urlsplit(request.path).path
         if operation in {"upload", "start"}:
-            name = request.query.get("name") or _name_in(request.body)
+            name = request.query.get("name") or name_in(request.body)
             bucket = path.split("/b/")[1].split("/")[0]
             return f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
         if operation == "rewrite":
@@ -265,8 +265,8 @@ def running(proxy: Proxy) -> Iterator[Proxy]:
         server.server_close()
 
 
-def _name_in(body: bytes) -> str:
-    """Of a multipart upload, or of the document that starts a resumable one."""
+def name_in(body: bytes) -> str:
+    """The object's, of a multipart upload, or of the document that starts a resumable one."""
     return json.loads(body[body.index(b"{") : body.index(b"}\r") + 1] if b"\r\n" in body else body)["name"]
 
 
@@ -285,7 +285,7 @@ def _flipped(body: bytes) -> bytes:
     return body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
 
 
-def _refusal(status: int, message: str) -> Answer:
+def refusal(status: int, message: str) -> Answer:
     document = {"error": {"code": status, "message": message}}
     return Answer(status, {"content-type": "application/json"}, json.dumps(document).encode())
 

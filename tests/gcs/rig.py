@@ -1,7 +1,7 @@
 """A bucket store before an emulated service that can be told to fail."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -68,9 +68,13 @@ class Rig:
 
 
 @contextmanager
-def rig(folder: Path | None = None) -> Iterator[Rig]:
-    """Emulator, proxy and an empty bucket."""
-    with emulator(folder) as emulator_port, running(Proxy(emulator_port)) as proxy:
+def rig(before: Callable[[int], Proxy] = Proxy) -> Iterator[Rig]:
+    """Emulator, proxy and an empty bucket.
+
+    Args:
+        before: gives the proxy before an emulator's port.
+    """
+    with emulator() as emulator_port, running(before(emulator_port)) as proxy:
         body = json.dumps({"name": EMULATED}).encode()
         headers = {"Content-Type": "application/json"}
         proxy.forward(Request("POST", "/storage/v1/b?project=test", headers, body))

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import uuid
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from sparkle_dagster.execution.bucket_inbox import BucketInbox
 from sparkle_dagster.workspace import load_workspace
 from tests.gcs.fixtures import all_day_service, service
 from tests.gcs.proxy import OPERATIONS
-from tests.gcs.rig import EMULATED, Rig
+from tests.gcs.rig import EMULATED, Rig, rig
+from tests.gcs.vast import ManyObjects
 from tests.project import make_project
 
 __all__ = ["all_day_service", "service"]
@@ -80,6 +82,9 @@ def test_a_tick_ends_with_its_budget_and_the_next_goes_on(service: Rig, prefix: 
         sizes.append(len(fetched.names))
     assert sizes == [5, 4, 3]  # a page begins with the last name of the one before
     assert len(files_in(inbox)) == 12
+    assert watching(service, prefix, inbox, budget_seconds=0).fetch_new().is_complete
+    service.write(prefix, "a first one.wav", b"x")
+    assert watching(service, prefix, inbox, budget_seconds=0).fetch_new().names == ["a first one.wav"]
 
 
 def test_listing_costs_pages_and_known_objects_nothing_else(service: Rig, prefix: str, inbox: Path) -> None:
@@ -91,6 +96,31 @@ def test_listing_costs_pages_and_known_objects_nothing_else(service: Rig, prefix
     watching(service, prefix, inbox).fetch_new()
     spent = {name: count - before.get(name, 0) for name, count in service.proxy.requests.items()}
     assert {name: spent[name] for name in OPERATIONS if spent.get(name)} == {"list": 3, "download": 1}
+
+
+@pytest.mark.requirement("U7")
+def test_a_hundred_thousand_known_objects_cost_their_pages_alone(prefix: str, inbox: Path) -> None:
+    with rig(lambda port: ManyObjects(port, count=100_000, voices={50_000: 1})) as many:
+        proxy = many.proxy
+        assert isinstance(proxy, ManyObjects)
+
+        def spent_by_a_walk(budget_seconds: float) -> tuple[list[str], int, dict[str, int]]:
+            """What was fetched, in how many ticks, by which requests."""
+            proxy.requests.clear()
+            names: list[str] = []
+            for tick in count(1):
+                watched = BucketInbox(many.place(prefix), inbox, max_bytes=10, budget_seconds=budget_seconds)
+                fetched = watched.fetch_new()
+                names += fetched.names
+                if fetched.is_complete:
+                    requests = {name: number for name, number in proxy.requests.items() if name in OPERATIONS}
+                    return names, tick, requests
+            raise AssertionError
+
+        assert spent_by_a_walk(3600) == (["v50000.wav"], 1, {"list": 100, "download": 1})
+        proxy.voices[50_000] = 2
+        assert spent_by_a_walk(0) == (["v50000.wav"], 102, {"list": 102, "download": 1})
+        assert spent_by_a_walk(3600) == ([], 1, {"list": 100})
 
 
 def test_a_large_file_is_fetched_over_several_ticks(
