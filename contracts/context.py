@@ -33,7 +33,11 @@ class ArtifactClient(Protocol):
         ...
 
     def named(self, key: str) -> ArtifactRef | None:
-        """What ``name`` last gave to ``key``: for things derived from content alone."""
+        """What ``name`` last gave to ``key``: for things derived from content alone.
+
+        A key that begins with the digest of an input, as ``<digest>/face-track/...``, is known on every machine of a
+        shared store; any other only on this one.
+        """
         ...
 
     def name(self, key: str, ref: ArtifactRef) -> None: ...

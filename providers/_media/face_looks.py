@@ -50,7 +50,7 @@ class FaceLooks:
         file = digest_of(checked_file(options, models)) if options.detector == "yunet" else None
         spec = json.dumps([options.detector, options.choose, file])
         digest = hashlib.sha256(spec.encode()).hexdigest()[:16]
-        self._key = f"face-track/looks-{VERSION}/{video.digest}/{digest}"
+        self._key = f"{video.digest}/face-track/looks-{VERSION}/{digest}"
         self._known: dict[float, tuple[FaceTrack, FaceSeen]] | None = None
 
     def __call__(self, time_seconds: float, bgr: Image) -> list[Face]:

@@ -63,7 +63,7 @@ def face_track(
         boxes = placed_boxes(options, models, size)
         if boxes is not None:
             return placed_track(boxes, options.detector, seconds)
-    key = f"face-track/{VERSION}/{video.digest}/{_spec(options, models, speaker)}"
+    key = f"{video.digest}/face-track/{VERSION}/{_spec(options, models, speaker)}"
     kept = kept_track(artifacts, key)
     if kept is not None and (kept.is_whole or kept.end_seconds >= seconds):
         return kept

@@ -11,13 +11,14 @@ provider's process sees nothing but that. Not here: requests and their repetitio
 
 import os
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from contracts.artifacts import ArtifactRef
 from contracts.context import Progress
+from contracts.errors import ArtifactCorrupt, ArtifactMissing
 from sparkle_dagster.artifacts import _reading
 from sparkle_dagster.artifacts.bucket_check import BucketCheck
 from sparkle_dagster.artifacts.bucket_errors import typed_bucket_errors
@@ -116,14 +117,22 @@ class GcsArtifactStore(ArtifactStore):
 
     def stage(self, refs: Iterable[ArtifactRef]) -> None:
         for digest in dict.fromkeys(ref.digest for ref in refs):
-            with self._errors(f"fetch sha256:{digest}"):
-                self.lay_out()
-                _reading.close(self._blobs.open_verified(digest)[0])
+            self._fetch(digest)
+            for key, derived in self.derived_from(digest).items():
+                if self._mirror.named(key) != derived:
+                    with suppress(ArtifactCorrupt, ArtifactMissing):  # it can be derived again
+                        self._fetch(derived.digest)
+                        self._mirror.name(key, derived)
 
-    def adopt(self, digests: Iterable[str]) -> None:
+    def adopt(self, digests: Iterable[str], sources: Iterable[ArtifactRef] = ()) -> None:
         for digest in digests:
-            with self._errors(f"store sha256:{digest}"):
-                self._own_blobs.adopt(digest)
+            self._adopt(digest)
+        for digest in dict.fromkeys(ref.digest for ref in sources):
+            for key, derived in self._mirror.derived_from(digest).items():
+                if self.named(key) != derived:
+                    with suppress(ArtifactCorrupt, ArtifactMissing):
+                        self._adopt(derived.digest)
+                        self.name(key, derived)
 
     def check(self, *, repair: bool, sources: Iterable[Path], progress: Progress) -> StoreReport:
         with self._errors("check the store"):
@@ -131,6 +140,15 @@ class GcsArtifactStore(ArtifactStore):
 
     def close(self) -> None:
         self._mirror.close()
+
+    def _fetch(self, digest: str) -> None:
+        with self._errors(f"fetch sha256:{digest}"):
+            self.lay_out()
+            _reading.close(self._blobs.open_verified(digest)[0])
+
+    def _adopt(self, digest: str) -> None:
+        with self._errors(f"store sha256:{digest}"):
+            self._own_blobs.adopt(digest)
 
     @contextmanager
     def _errors(self, doing: str, place: Path | None = None) -> Generator[None]:

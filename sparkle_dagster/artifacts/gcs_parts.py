@@ -236,6 +236,11 @@ class GcsNames:
         body = encoded({"key": checked_key(key), "ref": ref.model_dump(mode="json")})
         self._connection.bucket.replace(f"names/{key}/@ref", body)
 
+    def below(self, part: str) -> Iterator[str]:
+        """Keys that begin with this part."""
+        for facts in self._connection.bucket.listed(f"names/{checked_key(part)}/"):
+            yield facts.name.removeprefix("names/").removesuffix("/@ref")
+
     def uses(self) -> Iterator[NameUse]:
         """Every name that can be read."""
         for facts in self._connection.bucket.listed("names/"):

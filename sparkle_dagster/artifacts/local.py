@@ -49,8 +49,8 @@ class LocalArtifactStore(ArtifactStore):
     def stage(self, refs: Iterable[ArtifactRef]) -> None:
         """Nothing to do: what is stored is here."""
 
-    def adopt(self, digests: Iterable[str]) -> None:
-        """Nothing to do: what a provider's process put is stored."""
+    def adopt(self, digests: Iterable[str], sources: Iterable[ArtifactRef] = ()) -> None:
+        """Nothing to do: what a provider's process put and named is stored."""
 
     @property
     def free_bytes(self) -> int | None:

@@ -29,6 +29,10 @@ class Names:
             private.seal()
             private.replace(directory / _FILE)
 
+    def below(self, part: str) -> Iterator[str]:
+        """Keys that begin with this part and can be read."""
+        yield from (use.key for use in self._below(part, self._layout.names / checked_key(part)))
+
     def uses(self) -> Iterator[NameUse]:
         """Every name that can be read."""
         yield from self._below("", self._layout.names)

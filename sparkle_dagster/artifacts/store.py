@@ -18,7 +18,7 @@ from contracts.errors import ArtifactConflict, ArtifactCorrupt, ArtifactError, A
 from sparkle_dagster.artifacts import _reading
 from sparkle_dagster.artifacts.chain import GenerationChain, RefArea
 from sparkle_dagster.artifacts.findings import StoreReport
-from sparkle_dagster.artifacts.keys import blob_path, checked_entry, checked_key
+from sparkle_dagster.artifacts.keys import blob_path, checked_digest, checked_entry, checked_key
 from sparkle_dagster.artifacts.manifests import Manifest
 from sparkle_dagster.artifacts.scoped import ScopedArtifacts
 from sparkle_dagster.artifacts.uses import BlobUse, NameUse, RefEntry
@@ -43,6 +43,7 @@ class NameTable(Protocol):
 
     def give(self, key: str, ref: ArtifactRef) -> None: ...
     def given(self, key: str) -> ArtifactRef | None: ...
+    def below(self, part: str) -> Iterator[str]: ...
     def uses(self) -> Iterator[NameUse]: ...
     def forget(self, use: NameUse) -> bool: ...
 
@@ -68,11 +69,15 @@ class ArtifactStore(ABC):
 
     @abstractmethod
     def stage(self, refs: Iterable[ArtifactRef]) -> None:
-        """Have these bytes ready below ``local_root``, for a provider's process."""
+        """Have these bytes, and what was derived from them, ready below ``local_root``, for a provider's process."""
 
     @abstractmethod
-    def adopt(self, digests: Iterable[str]) -> None:
-        """Store what a provider's process left below ``local_root``; what is stored already costs a look."""
+    def adopt(self, digests: Iterable[str], sources: Iterable[ArtifactRef] = ()) -> None:
+        """Store what a provider's process left below ``local_root``; what is stored already costs a look.
+
+        Args:
+            sources: what it read; what it derived from them and named is stored too.
+        """
 
     @property
     @abstractmethod
@@ -176,6 +181,12 @@ class ArtifactStore(ABC):
         with self._errors(f"name {key[:200]!r}"):
             self.lay_out()
             self._names.give(key, ref)
+
+    def derived_from(self, digest: str) -> dict[str, ArtifactRef]:
+        """What is named ``<digest>/...``, by its whole name."""
+        with self._errors(f"look up what was made of sha256:{digest}"):
+            below = self._names.below(checked_digest(digest))
+            return {key: ref for key in below if (ref := self._names.given(key)) is not None}
 
     def scoped(self, readable: Iterable[ArtifactRef], scratch_dir: Path | None = None) -> ScopedArtifacts:
         """This store for one attempt: it reads ``readable`` and its own outputs, and copies into ``scratch_dir``."""

@@ -57,11 +57,12 @@ class LocalLane:
         self, order: AttemptOrder, request: TaskRequest, timeout_seconds: float, listeners: Listeners
     ) -> tuple[Answer, Placement]:
         placement = Placement(lane=self.name, kind="local", host=socket.gethostname(), device=visible_device())
-        self.store.stage(find_refs(request))  # a provider's process reads and writes files of this machine
+        inputs = list(find_refs(request))
+        self.store.stage(inputs)  # a provider's process reads and writes files of this machine
         try:
             answer = run_attempt(order, place=self.place, timeout_seconds=timeout_seconds, listeners=listeners)
         except SparkleError as error:
             vars(error).update(placement=placement)
             raise
-        self.store.adopt(blobs_of({"result": answer.result, "inspections": answer.inspections}))
+        self.store.adopt(blobs_of({"result": answer.result, "inspections": answer.inspections}), inputs)
         return answer, placement

@@ -1,5 +1,6 @@
 """A whole production with its artifacts in a bucket, by the same commands; its providers never reach the bucket."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from contracts.artifacts import ArtifactRef
 from sparkle_dagster.artifacts.gcs import GcsArtifactStore
+from sparkle_dagster.artifacts.local import LocalArtifactStore
 from tests.gcs.fixtures import all_day_service, service
 from tests.gcs.rig import EMULATED, Rig
 from tests.pipeline.conftest import Made
@@ -26,6 +28,9 @@ class InBucket:
     @property
     def store(self) -> GcsArtifactStore:
         return self.service.store(PREFIX, self.project.root / "another machine")
+
+    def lose_the_copies(self) -> None:
+        shutil.rmtree(self.project.home / "store")
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +68,13 @@ def test_a_bucket_and_a_disk_get_the_same_artifacts(in_bucket: InBucket, made: M
 
 
 def test_nothing_of_the_production_lies_on_this_machine_alone(in_bucket: InBucket) -> None:
-    """No manifest does, and every byte that one names is in the bucket.
-
-    What is only found by name, as a face track is, may be computed again on another machine.
-    """
-    assert not [path for path in (in_bucket.project.home / "store").rglob("@*") if "face-track" not in path.parts]
+    """No manifest does, every byte that one names is in the bucket, and so is what was derived from such bytes."""
     store = in_bucket.store
+    copies = LocalArtifactStore(in_bucket.project.home / "store")
+    assert list(copies.ref_entries()) == []
+    derived = {use.key: use.digest for use in copies.name_uses()}
+    assert any("/face-track/" in key for key in derived)
+    assert derived.items() <= {use.key: use.digest for use in store.name_uses()}.items()
     for key in store.keys(""):
         for digest in store.read(key).blobs:
             ref = ArtifactRef.parse(
@@ -78,18 +84,28 @@ def test_nothing_of_the_production_lies_on_this_machine_alone(in_bucket: InBucke
             assert store.exists(ref), f"{key} names {digest}"
 
 
+@pytest.mark.requirement("S62", "X2")
+def test_a_machine_that_has_no_copies_remembers_every_result(in_bucket: InBucket) -> None:
+    before = in_bucket.store.read(f"assembled_video/{in_bucket.key}")
+    in_bucket.lose_the_copies()
+    in_bucket.project.sparkle("rerun", in_bucket.key, "--from", "script")
+    nodes = {node["node_id"]: node["status"] for node in in_bucket.project.sparkle("show", in_bucket.key)["nodes"]}
+    assert [nodes[node] for node in ("script", "lipsync", "video")] == ["cached"] * 3
+    after = in_bucket.store.read(f"assembled_video/{in_bucket.key}")
+    assert (after.generation, after.blobs) == (before.generation + 1, before.blobs)
+    assert after.document["record"]["cached_from"] == f"assembled_video/{in_bucket.key}@{before.generation}"
+
+
 @pytest.mark.requirement("S62")
 def test_a_part_is_made_again_on_a_machine_that_has_no_copies(in_bucket: InBucket) -> None:
-    project = in_bucket.project
     before = in_bucket.store.read(f"assembled_video/{in_bucket.key}")
-    copies = project.home / "store"
-    copies.rename(project.home / "lost")
-    answer = project.sparkle("rerun", in_bucket.key, "--from", "video")
-    assert answer["success"], answer
+    upstream = in_bucket.store.generations(f"aligned_video/{in_bucket.key}")
+    in_bucket.lose_the_copies()
+    in_bucket.project.sparkle("rerun", in_bucket.key, "--only", "video", "--force")
     after = in_bucket.store.read(f"assembled_video/{in_bucket.key}")
-    assert (before.generation, after.generation) == (1, 2)
-    assert after.blobs == before.blobs
-    assert in_bucket.store.generations(f"aligned_video/{in_bucket.key}") == (1,)
+    assert (after.generation, after.blobs) == (before.generation + 1, before.blobs)
+    assert (after.document["record"]["status"], len(after.document["record"]["attempts"])) == ("succeeded", 1)
+    assert in_bucket.store.generations(f"aligned_video/{in_bucket.key}") == upstream
 
 
 def test_what_was_made_is_exported_and_checked(in_bucket: InBucket, tmp_path: Path) -> None:

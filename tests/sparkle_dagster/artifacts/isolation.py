@@ -81,6 +81,7 @@ class World:
             "put": lambda: own.put(path, "text/plain"),
             "named": lambda: own.named(text),
             "name": lambda: own.name(text, ref),
+            "derived_from": lambda: own.derived_from(digest),
             "commit": lambda: own.commit(text, document, attempt_id="x"),
             "read": lambda: own.read(text, self.dice.choice((None, 1))),
             "generations": lambda: own.generations(text),

@@ -109,6 +109,35 @@ def test_what_a_providers_process_left_is_adopted(store: GcsArtifactStore, tmp_p
     assert read_all(elsewhere(store, tmp_path), made) == b"made"
 
 
+def test_what_was_derived_on_one_machine_is_found_on_another(store: GcsArtifactStore, tmp_path: Path) -> None:
+    """Of an attempt's inputs; its providers' processes see copies alone."""
+    video = store.put(io.BytesIO(b"video"), "video/mp4")
+    key, other_key = f"{video.digest}/face-track/1", "face-track/1"
+    here, there = elsewhere(store, tmp_path), elsewhere(store, tmp_path)
+    inside = LocalArtifactStore(here.local_root, here.workspace)
+    here.stage([video])
+    track = inside.put(io.BytesIO(b"a track"), "application/json")
+    for name in (key, other_key):
+        inside.name(name, track)
+    here.adopt([], [video])
+    assert store.derived_from(video.digest) == {key: track}
+    there.stage([video])
+    inside_there = LocalArtifactStore(there.local_root, there.workspace)
+    assert (inside_there.named(key), inside_there.named(other_key)) == (track, None)
+    assert read_all(inside_there, track) == b"a track"
+
+
+def test_what_was_derived_and_is_damaged_is_derived_again(
+    store: GcsArtifactStore, damage: Damage, tmp_path: Path
+) -> None:
+    video, track = (store.put(io.BytesIO(text), "text/plain") for text in (b"video", b"a track"))
+    store.name(f"{video.digest}/face-track/1", track)
+    damage(track, b"A track")
+    here = elsewhere(store, tmp_path)
+    here.stage([video])
+    assert LocalArtifactStore(here.local_root, here.workspace).derived_from(video.digest) == {}
+
+
 @pytest.mark.requirement("S61")
 def test_workspaces_share_nothing(service: Rig, tmp_path: Path) -> None:
     prefix = uuid.uuid4().hex
