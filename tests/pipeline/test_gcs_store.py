@@ -8,7 +8,6 @@ import pytest
 
 from contracts.artifacts import ArtifactRef
 from sparkle_dagster.artifacts.gcs import GcsArtifactStore
-from sparkle_dagster.artifacts.local import LocalArtifactStore
 from tests.gcs.fixtures import all_day_service, service
 from tests.gcs.rig import EMULATED, Rig
 from tests.pipeline.conftest import Made
@@ -68,13 +67,11 @@ def test_a_bucket_and_a_disk_get_the_same_artifacts(in_bucket: InBucket, made: M
 
 
 def test_nothing_of_the_production_lies_on_this_machine_alone(in_bucket: InBucket) -> None:
-    """No manifest does, every byte that one names is in the bucket, and so is what was derived from such bytes."""
+    """No manifest does, and every byte that one names is in the bucket."""
+    copies = in_bucket.project.home / "store"
+    assert [path for path in copies.rglob("*") if path.is_file()]
+    assert not [path for path in copies.rglob("@*") if "refs" in path.parts]
     store = in_bucket.store
-    copies = LocalArtifactStore(in_bucket.project.home / "store")
-    assert list(copies.ref_entries()) == []
-    derived = {use.key: use.digest for use in copies.name_uses()}
-    assert any("/face-track/" in key for key in derived)
-    assert derived.items() <= {use.key: use.digest for use in store.name_uses()}.items()
     for key in store.keys(""):
         for digest in store.read(key).blobs:
             ref = ArtifactRef.parse(

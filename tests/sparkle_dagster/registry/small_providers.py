@@ -82,6 +82,17 @@ class NeedsWeights(HandsOn):
         model: str = "net"
 
 
+class Derives(HandsOn):
+    """Makes something of the video stub alone, where nobody has yet; its note says which."""
+
+    def run(self, request: LipSyncRequest) -> LipSyncResult:
+        artifacts, key = self.context.artifacts, f"{request.video_stub.digest}/derived/1"
+        found = artifacts.named(key)
+        if found is None:
+            artifacts.name(key, artifacts.put(io.BytesIO(b"derived"), "text/plain"))
+        return super().run(request).model_copy(update={"notes": ("found" if found else "made",)})
+
+
 class NoOp(HandsOn):
     version = "noop-1"
 
