@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from sparkle_dagster.defs.jobs import PRODUCTION_TAG, UNFINISHED
+from sparkle_dagster.defs.jobs import PRODUCTION_TAG, UNFINISHED, WORKSPACE_TAG
 from sparkle_dagster.defs.partitions import PRODUCTIONS
 from sparkle_dagster.execution.retention import Collected, collect
 from sparkle_dagster.workspace import Workspace, this_workspace
@@ -63,13 +63,16 @@ def build_gc_schedule(workspace: Workspace, job: Any) -> dg.ScheduleDefinition:
 
 
 def _prune(workspace: Workspace, instance: dg.DagsterInstance, collected: Collected, *, dry_run: bool) -> int:
-    """Finished runs that nobody asks about any more; a run whose results still count keeps its events."""
+    """Finished runs of this workspace that nobody asks about; one whose results still count keeps its events."""
     runs_s = workspace.registry.settings.retention.runs_s
     if runs_s is None:
         return 0
     gone, before, count = set(collected.productions), time.time() - runs_s, 0
+    own = workspace.settings.workspace
     known = set(instance.get_dynamic_partitions(str(PRODUCTIONS.name)))
     for record in instance.get_run_records(dg.RunsFilter(statuses=[*_ENDED_BADLY, dg.DagsterRunStatus.SUCCESS])):
+        if record.dagster_run.tags.get(WORKSPACE_TAG, own) != own:
+            continue
         production = record.dagster_run.tags.get(PRODUCTION_TAG, "")
         is_of_nothing = production in gone or (production and production not in known)
         is_old = record.create_timestamp.timestamp() < before

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from contracts.errors import ArtifactMissing
-from sparkle_dagster.defs.jobs import PRODUCTION_TAG
+from sparkle_dagster.defs.jobs import PRODUCTION_TAG, WORKSPACE_TAG
 from sparkle_dagster.defs.retention import build_gc_job, build_gc_schedule, collect_garbage, in_flight
 from sparkle_dagster.execution.retention import collect, set_hold
 from sparkle_dagster.workspace import Workspace, load_workspace
@@ -115,12 +115,15 @@ def test_the_inbox_and_what_dead_processes_left_are_covered(project: Project) ->
     assert not (incoming / "dead").exists()
 
 
-def a_run(instance: dg.DagsterInstance, production: str, status: dg.DagsterRunStatus) -> str:
+def a_run(
+    instance: dg.DagsterInstance, production: str, status: dg.DagsterRunStatus, *, workspace: str = "main"
+) -> str:
     @dg.job
     def nothing() -> None:
         """Does nothing."""
 
-    return instance.create_run_for_job(nothing, tags={PRODUCTION_TAG: production}, status=status).run_id
+    tags = {PRODUCTION_TAG: production, WORKSPACE_TAG: workspace}
+    return instance.create_run_for_job(nothing, tags=tags, status=status).run_id
 
 
 def test_dagster_forgets_with_the_store(project: Project) -> None:
@@ -134,13 +137,14 @@ def test_dagster_forgets_with_the_store(project: Project) -> None:
             a_run(instance, *run) for run in (("old-1", success), ("new-1", success), ("new-1", failure))
         )
         running = a_run(instance, "new-1", dg.DagsterRunStatus.STARTED)
+        neighbours = [a_run(instance, "other-1", status, workspace="studio") for status in (success, failure)]
         assert set(in_flight(instance)) == {"new-1"}
         later = time.time() + 10
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("sparkle_dagster.defs.retention.time.time", lambda: later)
             assert collect_garbage(workspace, instance, dry_run=True)[1] == 2
             assert collect_garbage(workspace, instance, dry_run=False)[1] == 2
-        assert {run.run_id for run in instance.get_runs()} == {of_new, running}
+        assert {run.run_id for run in instance.get_runs()} == {of_new, running, *neighbours}
         assert instance.get_dynamic_partitions("productions") == ["new-1"]
         assert {of_old, failed}.isdisjoint({run.run_id for run in instance.get_runs()})
 
