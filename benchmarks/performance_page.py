@@ -13,6 +13,7 @@ QUESTIONS = {
     "lanes": "What a lane adds to an attempt, and how soon it ends",
     "plan": "What the platform itself costs, and what running again costs",
     "sensor_tick": "A tick of the inbox sensor that starts nothing",
+    "buckets_and_sweeps": "Large files on a disk and in a bucket; a sweep and a listing of 100,000",
     "store": "Putting and verifying against SHA-256 alone",
     "lipsync_wav2lip": "Wav2Lip against the plain way to run it",
     "lipsync_rendering": "Lip-sync without weights against the encoder alone",
@@ -21,7 +22,7 @@ QUESTIONS = {
 }
 HEAD = """# Performance
 
-Made by `make bench` from `benchmarks/results/`: it measures all of this again, on your machine, in about 30 minutes,
+Made by `make bench` from `benchmarks/results/`: it measures all of this again, on your machine, in about 34 minutes,
 and writes this page. Quiet the machine first: the load average stands with each table.
 """
 
