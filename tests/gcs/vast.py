@@ -138,7 +138,7 @@ class LargeObjects(Proxy):
         if large.wanted_crc32c not in {"", crc32c_text(large.crc32c)}:
             large.path.unlink()
             return refusal(400, "the checksum differs")
-        now = datetime.now(UTC).isoformat()
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         large.facts.update(size=str(size_bytes), crc32c=crc32c_text(large.crc32c), updated=now)
         self._objects[large.facts["name"]] = large
         return _answer(large.facts)
