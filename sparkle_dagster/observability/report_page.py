@@ -77,7 +77,7 @@ def render_report(production: Production, summary: RunSummary, live: Live | None
         timeline=_timeline(production) if has_upload else "",
         legend=_legend(production),
         transcript=html.escape(script.text if script and script.text else "No words."),
-        checks="\n".join(_check_row(check) for check in review.checks) if review else "",
+        checks="\n".join(map(_check_row, sorted(review.checks, key=_urgency))) if review else "",
         graph=graph(production.workspace.workflow, status.nodes),
         bars=time_line(bars_of(status)),
         nodes="\n".join(_node_row(node) for node in summary.nodes),
@@ -245,15 +245,21 @@ def _polyline(name: str, curve: MouthCurve, duration: float) -> str:
     return f'<polyline class="{name}" points="{points}"/>'
 
 
+def _urgency(check: QACheck) -> int:
+    """Findings come first."""
+    return ("fail", "warn", "pass", "skipped").index(check.status)
+
+
 def _check_row(check: QACheck) -> str:
     evidence = " ".join(_seek_button(found) for found in check.evidence[:8])
     more = f" and {len(check.evidence) - 8} more" if len(check.evidence) > 8 else ""
+    sure = f'<br><span class="soft">sure {check.confidence:.0%}</span>' if check.confidence is not None else ""
     how = "".join(f", {name.replace('_', ' ')} {value}" for name, value in check.parameters.items())
     return (
         f'<tr class="{check.status}"><td>{check.status}</td>'
         f'<td title="{html.escape(f"version {check.version}{how}")}">{html.escape(check.title)}<br>'
         f"<code>{check.id}</code></td>"
-        f"<td>{html.escape(value_in_words(check))}</td><td>{html.escape(limits_in_words(check))}</td>"
+        f"<td>{html.escape(value_in_words(check))}{sure}</td><td>{html.escape(limits_in_words(check))}</td>"
         f'<td>{html.escape(check.message)}<div class="evidence">{evidence}{more}</div></td></tr>'
     )
 

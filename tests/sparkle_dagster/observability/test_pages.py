@@ -7,11 +7,18 @@ from html.parser import HTMLParser
 
 import pytest
 
+from contracts.qa import Evidence, QACheck, QAReviewResult, Verdict
 from sparkle_dagster.observability.demo_page import render_demo
 from sparkle_dagster.observability.production_view import summarize, view_production
 from sparkle_dagster.observability.report_page import command_for, render_report
 from sparkle_dagster.workspace import Workspace
-from tests.sparkle_dagster.observability.conftest import HOSTILE, KEY, commit_hostile_production, commit_upload
+from tests.sparkle_dagster.observability.conftest import (
+    HOSTILE,
+    KEY,
+    commit,
+    commit_hostile_production,
+    commit_upload,
+)
 
 
 class Page(HTMLParser):
@@ -50,6 +57,25 @@ def test_report_shows_hostile_texts_letter_for_letter(hostile: Workspace) -> Non
     assert "img" not in page.counts, "no picture was made, so every one is an attack"
     assert not {name for name in page.attributes if name.startswith("on")}
     assert page.text.count(HOSTILE) >= 4
+
+
+def test_findings_come_first_with_pictures_to_click_on(workspace: Workspace) -> None:
+    picture = "data:image/png;base64,iVBORw0KGgo="
+    seen = Evidence(start_seconds=4.0, end_seconds_exclusive=4.5, thumbnail=picture)
+    checks = (
+        QACheck(id="blur", title="Sharp", status="pass", value=0.5),
+        QACheck(id="lip_lag", title="In time", status="warn", value=60.0, unit="ms", confidence=0.97),
+        QACheck(
+            id="black", title="Not black", status="fail", evidence=(seen,), parameters={"pixel_below": 26}, version=3
+        ),
+    )
+    commit_upload(workspace)
+    commit(workspace, "qa_report", QAReviewResult(provider="signal", verdict=Verdict.REJECT, checks=checks))
+    page = report_of(workspace)
+    assert page.index("<code>black</code>") < page.index("<code>lip_lag</code>") < page.index("<code>blur</code>")
+    assert f'data-seek="4.000"><img alt="" src="{picture}">4.00-4.50 s</button>' in page
+    assert "version 3, pixel below 26" in page
+    assert "sure 97%" in page
 
 
 def test_cues_are_data_and_cannot_close_the_script(hostile: Workspace) -> None:
