@@ -59,6 +59,7 @@ def test_report_shows_hostile_texts_letter_for_letter(hostile: Workspace) -> Non
     assert page.text.count(HOSTILE) >= 4
 
 
+@pytest.mark.requirement("S47")
 def test_findings_come_first_with_pictures_to_click_on(workspace: Workspace) -> None:
     picture = "data:image/png;base64,iVBORw0KGgo="
     seen = Evidence(start_seconds=4.0, end_seconds_exclusive=4.5, thumbnail=picture)
