@@ -77,7 +77,8 @@ def _whole(place: Workshop, made: Made) -> Row:
     with workshop("web") as fresh:
         for ref in refs:
             if ref is not None:
-                fresh.store.put(place.store.fetch(ref), ref.media_type)
+                with place.store.open(ref) as stream:
+                    fresh.store.put(stream, ref.media_type)
         cpu, wall, _ = _timed(lambda: fresh.review(made))
     return {"cpu_seconds": cpu, "wall_seconds": wall}
 

@@ -1,6 +1,7 @@
 """The finished file decoded once, from beginning to end: every check that looks or listens takes its part of it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import av.video
@@ -109,13 +110,14 @@ def luma_of(frame: VideoFrame) -> Image | None:
     return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
 
 
+@dataclass(frozen=True)
 class Heard:
     """``samples``: int16 mono at LISTEN_RATE_HZ where they were to be kept."""
 
-    def __init__(
-        self, sound: Sound, clipped: tuple[Span, ...], loudness: Loudness, samples: npt.NDArray[np.int16] | None
-    ) -> None:
-        self.sound, self.clipped, self.loudness, self.samples = sound, clipped, loudness, samples
+    sound: Sound
+    clipped: tuple[Span, ...]
+    loudness: Loudness
+    samples: npt.NDArray[np.int16] | None
 
 
 class _SoundPass:

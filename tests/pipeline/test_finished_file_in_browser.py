@@ -69,14 +69,14 @@ def test_finished_file_plays_to_its_end_under_its_captions(page: Any, site: str,
     eventually(page, f"{VIDEO}.ended")
     assert page.evaluate(f"{VIDEO}.currentTime") == pytest.approx(VOICE_SECONDS, abs=0.1)
     assert page.evaluate("window.seen.length") >= 1, "a caption came up while it played"
-    frames = page.evaluate(f"{VIDEO}.getVideoPlaybackQuality()")
-    assert page.evaluate(f"{VIDEO}.getVideoPlaybackQuality().totalVideoFrames") > 0, frames
+    assert page.evaluate(f"{VIDEO}.getVideoPlaybackQuality().totalVideoFrames") > 0
 
 
 def test_a_file_that_does_not_play_is_seen(page: Any, made: Made, site: str) -> None:
     """The proof proves something: the same page over bytes that are no video has an error."""
-    (made.project.root / "site" / "video.mp4").rename(made.project.root / "site" / "kept.mp4")
-    (made.project.root / "site" / "video.mp4").write_bytes(b"\0" * 20_000)
+    folder = made.project.root / "site"
+    (folder / "video.mp4").rename(folder / "kept.mp4")
+    (folder / "video.mp4").write_bytes(b"\0" * 20_000)
     page.goto(site)
-    eventually(page, f"{VIDEO}.error")
-    (made.project.root / "site" / "kept.mp4").replace(made.project.root / "site" / "video.mp4")
+    eventually(page, f"{VIDEO}.error !== null")
+    (folder / "kept.mp4").replace(folder / "video.mp4")
