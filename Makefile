@@ -29,7 +29,7 @@ check: .venv/dev  ## lint, format, types, import rules
 fix: .venv/dev  ## what ruff can mend by itself
 	@$(BIN)/ruff check --fix --quiet; $(BIN)/ruff format --quiet
 
-bench: .venv/dev  ## measure, 34 minutes; results are kept in benchmarks/results, docs/performance.md is made from them
+bench: .venv/dev  ## measure, 44 minutes, needs wrk; results are kept in benchmarks/results, docs/performance.md is made from them
 	@$(BIN)/python -m benchmarks
 
 contact-sheets: .venv/dev  ## lip-sync on many faces, to look at: build/contact-sheets; MEDIA=folder adds your own

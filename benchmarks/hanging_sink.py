@@ -1,7 +1,8 @@
 """Does a sink that hangs make a run slower? The same rerun beside a service whose sink hangs, and one whose works.
 
-The hanging sink is BigQuery's client on a server that takes requests and never answers. Runs alternate, so that
-whatever else the machine does meets both. Keeps ``benchmarks/results/hanging_sink.json``. About five minutes.
+The hanging sink is BigQuery's client on a server that takes requests and never answers. Each rerun makes every node
+anew. They alternate, and take turns in going first, so that whatever else the machine does meets both. About five
+minutes.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import PROJECT, circumstances
+from benchmarks.record import PROJECT, keep
 from benchmarks.status_service import address
 from tests.sparkle_dagster.observability.bigquery_server import account_file, bigquery_server
 
@@ -30,7 +31,7 @@ HANGS = "[{kind: bigquery, project: studio, dataset: watch}]"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="Reruns beside each of the two services.")
-    rounds = parser.parse_args().rounds
+    rounds, began = parser.parse_args().rounds, time.monotonic()
     with tempfile.TemporaryDirectory() as name, bigquery_server() as state:
         state.mode = "hanging"
         account = account_file(Path(name), state)
@@ -41,19 +42,21 @@ def main() -> None:
         }
         homes = {kind: prepared(Path(name) / kind, sinks) for kind, sinks in (("works", WORKS), ("hangs", HANGS))}
         seconds: dict[str, list[float]] = {kind: [] for kind in homes}
-        for _ in range(rounds):
-            for kind, (folder, key) in homes.items():
-                seconds[kind].append(rerun(folder, key, environment))
+        for number in range(rounds):
+            for kind in sorted(homes, reverse=bool(number % 2)):
+                seconds[kind].append(rerun(*homes[kind], environment))
     middle = {kind: statistics.median(values) for kind, values in seconds.items()}
-    result: dict[str, Any] = {
-        **{f"{kind}_seconds": [round(value, 2) for value in values] for kind, values in seconds.items()},
-        "ratio_of_medians": round(middle["hangs"] / middle["works"], 3),
-        "requests_that_hung": state.requests,
-        **circumstances(),
-    }
-    target = PROJECT / "benchmarks/results/hanging_sink.json"
-    target.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
+    rows = [
+        {
+            "sink": kind,
+            "median_seconds": round(middle[kind], 2),
+            "against_one_that_works": round(middle[kind] / middle["works"], 3),
+            "each": " ".join(f"{value:.1f}" for value in values),
+            "requests_unanswered": state.requests if kind == "hangs" else 0,
+        }
+        for kind, values in seconds.items()
+    ]
+    keep("hanging_sink", rows, began)
 
 
 def prepared(folder: Path, sinks: str) -> tuple[Path, str]:
@@ -76,7 +79,7 @@ def rerun(folder: Path, key: str, environment: dict[str, str]) -> float:
     try:
         address(folder, service)
         started = time.perf_counter()
-        command(folder, environment, "rerun", key, "--from", "script")
+        command(folder, environment, "rerun", key, "--from", "script", "--force")
         return time.perf_counter() - started
     finally:
         service.send_signal(signal.SIGTERM)

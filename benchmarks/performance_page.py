@@ -12,6 +12,8 @@ QUESTIONS = {
     "provider_process": "One attempt of a provider without work of its own",
     "lanes": "What a lane adds to an attempt, and how soon it ends",
     "plan": "What the platform itself costs, and what running again costs",
+    "hanging_sink": "A run whose events go to a sink that hangs against one whose sink works",
+    "status_service": "/status with 50 productions in flight and 10,000 finished, under load",
     "sensor_tick": "A tick of the inbox sensor that starts nothing",
     "buckets_and_sweeps": "Large files on a disk and in a bucket; a sweep and a listing of 100,000",
     "store": "Putting and verifying against SHA-256 alone",
@@ -22,7 +24,7 @@ QUESTIONS = {
 }
 HEAD = """# Performance
 
-Made by `make bench` from `benchmarks/results/`: it measures all of this again, on your machine, in about 34 minutes,
+Made by `make bench` from `benchmarks/results/`: it measures all of this again, on your machine, in about 44 minutes,
 and writes this page. Quiet the machine first: the load average stands with each table.
 """
 

@@ -1,7 +1,7 @@
 """How fast ``/status`` answers with 50 productions in flight and 10,000 finished in the service's own projection.
 
 The load comes from ``wrk`` (Debian's package of that name), another process, over loopback; beside it ``/healthz`` of
-the same service as the floor. Keeps ``benchmarks/results/status_service.json``. About two minutes.
+the same service as the floor. About two minutes.
 """
 
 import json
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import PROJECT, circumstances
+from benchmarks.record import PROJECT, keep
 from contracts.base import Fidelity
 from contracts.events import NodeStatus
 from contracts.status import NodeState, ProductionStatus
@@ -30,6 +30,7 @@ NODES = ("upload", "script", "lipsync", "video", "qa", "report")
 def main() -> None:
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is needed: apt-get install wrk")
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part in ("configs", "samples"):
@@ -39,10 +40,7 @@ def main() -> None:
         file.write_text(re.sub(r"(status: {host: [^,]+, port: )\d+", r"\g<1>0", file.read_text()))
         seed(folder / ".sparkle/events/status.sqlite")
         rows = measured(folder)
-    target = PROJECT / "benchmarks/results/status_service.json"
-    target.write_text(json.dumps({**rows, **circumstances()}, indent=1) + "\n")
-    for path, values in rows.items():
-        print(f"{path:<12} {values}")
+    keep("status_service", rows, began)
 
 
 def seed(path: Path) -> None:
@@ -77,15 +75,12 @@ def seed(path: Path) -> None:
     projection.close()
 
 
-def measured(folder: Path) -> dict[str, Any]:
+def measured(folder: Path) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "sparkle_dagster.cli", "serve"]
     service = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
     try:
         url = address(folder, service)
-        found: dict[str, Any] = {}
-        for path in ("/healthz", "/status"):
-            found[path] = load(f"{url}{path}")
-        return found
+        return [{"path": path, **load(f"{url}{path}")} for path in ("/healthz", "/status")]
     finally:
         service.send_signal(signal.SIGTERM)
         service.wait()
