@@ -1,10 +1,12 @@
 """What callers of the status service send and get, beside ``ProductionStatus`` and ``InstallationStatus``."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from contracts.base import Model
+
+SHA256_OR_EMPTY = r"^([0-9a-f]{64})?$"
 
 
 class Switches(Model):
@@ -30,6 +32,34 @@ class RerunRequest(Switches):
 
     only: str = ""
     from_: str = Field(default="", alias="from")
+
+
+class PlanRequest(Switches):
+    """What would the first run of these files do?"""
+
+    audio: str = Field(default="", pattern=SHA256_OR_EMPTY, description="SHA-256 of the voice; empty: not known yet.")
+    face: str = Field(default="", pattern=SHA256_OR_EMPTY, description="SHA-256 of the face; empty: the workspace's.")
+
+
+class PlannedStep(Model):
+    node_id: str
+    planned: Literal["RUN", "PASS"]
+    provider: str
+    why: str
+
+
+class StartPlan(Model):
+    """Node by node, in order."""
+
+    production: str = Field(default="", description="Where these files are a production already: nothing would start.")
+    nodes: tuple[PlannedStep, ...]
+
+
+class RulingRequest(Model):
+    """A person's word on the newest video that a policy has decided on."""
+
+    by: str = Field(min_length=1, max_length=100, description="Who says so; it stands in the report.")
+    note: str = Field(default="", max_length=2000, description="Why.")
 
 
 class StartedRun(Model):

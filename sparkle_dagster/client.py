@@ -21,7 +21,8 @@ import httpx
 
 from contracts.artifacts import ArtifactRef
 from contracts.events import NodeEvent, RunSummary
-from contracts.service import Choices
+from contracts.production import Ruling
+from contracts.service import Choices, StartPlan
 from contracts.status import InstallationStatus, ProductionStatus
 
 HOME = ".sparkle"
@@ -104,6 +105,23 @@ class PipelineClient:
         body = {"drop": drop, "disable": list(disable), "provider": dict(provider or {}), **options}
         return self._started("/productions", body)
 
+    def plan(
+        self,
+        audio: str | Path | None = None,
+        *,
+        face: str | Path | None = None,
+        disable: Iterable[str] = (),
+        provider: Mapping[str, str] | None = None,
+    ) -> StartPlan:
+        """What ``start`` with the same would do, as far as it can be told before the files are there. Starts nothing.
+
+        Raises:
+            PipelineError: a switch that cannot be met, with the reason.
+        """
+        digests = {role: _sha256(Path(path)) for role, path in (("audio", audio), ("face", face)) if path}
+        body = {"disable": list(disable), "provider": dict(provider or {}), **digests}
+        return StartPlan.model_validate(self._post("/plan", body))
+
     def rerun(
         self,
         production: str,
@@ -120,6 +138,14 @@ class PipelineClient:
     def cancel(self, production: str) -> list[str]:
         """Stop what is under way; ids of the runs that were told to stop."""
         return list(self._post(f"/productions/{production}/cancel", {})["cancelled"])
+
+    def approve(self, production: str, *, by: str, note: str = "") -> Ruling:
+        """Say, for ``by``, that the newest video which a policy has decided on is good; the daemon carries on."""
+        return Ruling.model_validate(self._post(f"/productions/{production}/approve", {"by": by, "note": note}))
+
+    def reject(self, production: str, *, by: str, note: str = "") -> Ruling:
+        """Say, for ``by``, that it is not."""
+        return Ruling.model_validate(self._post(f"/productions/{production}/reject", {"by": by, "note": note}))
 
     def watch(self, production: str) -> Iterator[NodeEvent]:
         """Every change of a node, once and in order, until nothing of the production is under way.
@@ -248,6 +274,11 @@ class PipelineClient:
         except (ValueError, KeyError, TypeError):
             reason = answer.text[:300]
         raise PipelineError(f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {reason}")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _url_in(home: Path) -> str:

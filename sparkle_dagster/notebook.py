@@ -62,7 +62,7 @@ class ControlPanel:
         self.video = widgets.VBox()
         self.button = widgets.Button(description="Run", button_style="primary")
         self.button.on_click(self._clicked)
-        for control in (*self.enabled.values(), *self.provider.values(), self.audio):
+        for control in (*self.enabled.values(), *self.provider.values(), self.audio, self.face):
             control.observe(self._changed, names="value")
         rows = [widgets.HBox([self.enabled[node.node_id], self.provider[node.node_id]]) for node in self.choices.nodes]
         files = [self.audio, self.face, self.transcript, self.title, self.profile]
@@ -147,16 +147,22 @@ class ControlPanel:
         return self._widgets.Dropdown(options=[AS_CONFIGURED, *names], tooltip=_reasons(node))
 
     def _show_plan(self) -> None:
-        """What would run with the switches as they are now."""
-        rows: list[str] = []
-        for node in self.choices.nodes:
-            is_on = self.enabled[node.node_id].value
-            who = self.pinned.get(node.node_id) or node.selected or "nobody can"
-            word = f"RUN {escape(who)}" if is_on else "PASS the no-op hands on what it got"
-            rows.append(f"<tr><td>{escape(node.node_id)}</td><td>{word}</td></tr>")
-        problems = _red("; ".join(self.problems)) if self.problems else ""
-        self.plan.value = f"<table>{''.join(rows)}</table>{problems}"
-        self.button.disabled = bool(self.problems)
+        """What would run with the switches as they are now: the service's own plan, which refuses what cannot be."""
+        problems, table = self.problems, ""
+        audio, face = (control.value if Path(control.value).is_file() else None for control in (self.audio, self.face))
+        try:
+            plan = self._client.plan(audio, face=face, disable=self.disable, provider=self.pinned)
+        except PipelineError as error:
+            problems = [*problems, str(error)]
+        else:
+            rows = [
+                f"<tr><td>{item.node_id}</td><td>{item.planned} {item.provider}</td><td>{escape(item.why)}</td></tr>"
+                for item in plan.nodes
+            ]
+            known = f"These files are the production {escape(plan.production)} already: nothing would start."
+            table = f"<table>{''.join(rows)}</table>{known if plan.production else ''}"
+        self.plan.value = table + (_red("; ".join(problems)) if problems else "")
+        self.button.disabled = bool(problems)
 
     def _show(self, status: ProductionStatus) -> None:
         self.status = status

@@ -1,7 +1,6 @@
 """`sparkle approve`, `reject`: a person's word on a production that a policy has decided on."""
 
 import getpass
-import uuid
 from typing import Annotated, Literal
 
 import typer
@@ -37,8 +36,8 @@ def _rule(production: str, verdict: Literal["approve", "reject"], note: str, by:
 
     workspace = this_workspace()
     require_production(production, known_keys(workspace))
-    who, attempt = by or getpass.getuser(), f"{verdict}:{uuid.uuid4().hex}"
-    ruling = rule(workspace, production, verdict, by=who, note=note, attempt_id=attempt)
+    who = by or getpass.getuser()
+    ruling = rule(workspace, production, verdict, by=who, note=note)
     if json_output:
         print_json({"production": production, **ruling.model_dump(mode="json")})
         return

@@ -4,6 +4,7 @@ A policy's decision is its node's newest result; a person's is a ruling, ``rulin
 with its request, so memo, plan and staleness know when it has to decide anew, and carrying on is bringing up to date.
 """
 
+import uuid
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -64,9 +65,7 @@ def is_pending(workspace: Workspace, production: str) -> bool:
     return decided.action == "regenerate" or decided.ruling != ruling_of(workspace.store, production)
 
 
-def rule(
-    workspace: Workspace, production: str, verdict: Literal["approve", "reject"], *, by: str, note: str, attempt_id: str
-) -> Ruling:
+def rule(workspace: Workspace, production: str, verdict: Literal["approve", "reject"], *, by: str, note: str) -> Ruling:
     """Keep a person's word on the newest video that the policy's node reviews.
 
     Raises:
@@ -91,7 +90,7 @@ def rule(
     at = datetime.now(UTC).isoformat(timespec="seconds")
     ruling = Ruling(verdict=verdict, of=str(video["checksum"]).removeprefix("sha256:"), by=by, note=note, at=at)
     document = {"ruling": ruling.model_dump(mode="json")}
-    workspace.store.commit(f"{RULING}/{production}", document, attempt_id=attempt_id)
+    workspace.store.commit(f"{RULING}/{production}", document, attempt_id=f"{verdict}:{uuid.uuid4().hex}")
     return ruling
 
 

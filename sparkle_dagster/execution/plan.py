@@ -99,6 +99,33 @@ class Planner:
         self.history = self.history or History(self.workspace)
         return _Planning(self.workspace, self.history, production, selection, switches or {}).plan()
 
+    def first_run(self, switches: Mapping[str, NodeSwitches]) -> tuple[PlannedNode, ...]:
+        """What the first run of an upload would do as far as its files do not matter: conditions, and results that are
+        stored, are found as it runs.
+
+        Raises:
+            ConfigError: a node that nobody can do here.
+        """
+        return tuple(
+            self._first_run(node, switches.get(node.id, NodeSwitches())) for node in self.workspace.workflow.nodes
+        )
+
+    def _first_run(self, node: Node, switches: NodeSwitches) -> PlannedNode:
+        registry = self.workspace.registry
+        candidates = registry.candidates(
+            node.capability, enabled=switches.enabled, provider=switches.provider or node.spec.provider
+        )
+        reasons = {candidate.name: registry.unavailable(candidate, node.spec.lane) for candidate in candidates}
+        first = next((candidate for candidate in candidates if reasons[candidate.name] is None), None)
+        if first is None:
+            raise _nobody(node, [f"{name}: {reason}" for name, reason in reasons.items()])
+        if first.is_no_op:
+            why = "turned off for this run" if switches.enabled is False else f"{node.capability} is turned off"
+            return PlannedNode(node.id, node.asset_key, Planned.PASS, False, first.name, why)
+        passed_over = [f"{name}: {reason}" for name, reason in reasons.items() if reason is not None]
+        why = "; ".join(passed_over) or "found stored where the same was made before"
+        return PlannedNode(node.id, node.asset_key, Planned.RUN, False, first.name, why)
+
 
 @dataclass
 class _Planning:
@@ -172,7 +199,9 @@ class _Planning:
             first = (able or candidates)[0]
             if first.is_no_op:
                 return self._made(node, Planned.PASS, first.name, f"{node.capability} is turned off")
-            why = f"{missing[0]} is made before it; found stored if that gives the same bytes"
+            is_looked_for = node.spec.cache and not switches.force
+            why = f"{missing[0]} is made before it"
+            why += "; found stored if that gives the same bytes" if is_looked_for else ""
             return self._made(node, Planned.RUN, first.name, why)
         return self._known(node, switches, decision)
 
@@ -220,7 +249,7 @@ class _Planning:
                 why = f"stored as {place.key}@{place.generation}"
                 return PlannedNode(node.id, node.asset_key, Planned.HIT, False, candidate.name, why)
             return self._made(node, Planned.RUN, candidate.name, _why(node, record, found))
-        raise ConfigError(f"{node.id}: no provider of {node.capability} can do this here: {'; '.join(passed_over)}")
+        raise _nobody(node, passed_over)
 
     def _passed(
         self, node: Node, no_op: ProviderCandidate, found: Keyed, record: NodeRecord | None, decision: Decision
@@ -287,6 +316,10 @@ class _Planning:
             return True
         now = {node_id: manifest.document["data_version"] for node_id, manifest in self.manifests.items()}
         return record["inputs"] != now
+
+
+def _nobody(node: Node, passed_over: list[str]) -> ConfigError:
+    return ConfigError(f"{node.id}: no provider of {node.capability} can do this here: {'; '.join(passed_over)}")
 
 
 def _why(node: Node, record: NodeRecord | None, found: Keyed) -> str:

@@ -115,7 +115,7 @@ def test_notebook_runs_and_its_toggle_stands_in_the_provenance(
 
 
 @pytest.mark.requirement("S50")
-def test_panel_shows_the_plan_as_it_changes(client: PipelineClient, samples: Path) -> None:
+def test_panel_shows_the_plan_as_it_changes(client: PipelineClient, made: Made, samples: Path) -> None:
     from sparkle_dagster.notebook import control_panel
 
     panel = control_panel(client)
@@ -129,11 +129,17 @@ def test_panel_shows_the_plan_as_it_changes(client: PipelineClient, samples: Pat
     panel.audio.value = str(samples / "voice_short.wav")
     assert not panel.button.disabled
     assert "RUN mouth_warp" in panel.plan.value
+    assert f"the production {made.key} already" in panel.plan.value
+    panel.face.value = str(samples / "voice_short.txt")
+    assert "already" not in panel.plan.value, "with another face it is another one"
     panel.enabled["lipsync"].value = False
     assert "RUN mouth_warp" not in panel.plan.value
     panel.provider["script"].value = "audio_features"
     assert "RUN audio_features" in panel.plan.value
     assert (panel.disable, panel.pinned) == (["lipsync"], {"script": "audio_features"})
+    assert "PASS noop</td><td>turned off for this run" in panel.plan.value
+    with pytest.raises(PipelineError, match="lipsync: no provider of lipsync can do this here: wav2lip: "):
+        client.plan(provider={"lipsync": "wav2lip"})
 
 
 def test_configure_writes_an_overlay_only_when_told_to(made: Made) -> None:

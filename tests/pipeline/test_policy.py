@@ -1,15 +1,17 @@
 """A policy node, by YAML alone: approves, asks for other runs up to its bound, or asks a person and holds nobody."""
 
 import fcntl
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sparkle_dagster.client import PipelineClient
 from sparkle_dagster.defs.reaper import LAUNCH_TAG
 from sparkle_dagster.defs.run_lock import locks_folder
+from sparkle_dagster.execution.decisions import approvals
 from tests.cheap import make_cheap_project, second_of_sound
 from tests.project import SOURCE, Project
+from tests.service import serving
 
 REGISTRY = "configs/tool_registry.yaml"
 POLICY = "configs/qa/policy.yaml"
@@ -88,7 +90,7 @@ def test_runs_end_at_their_bound_and_a_person_is_asked(project: Project, escalat
     assert tried == [("othermouth", {}), ("mouth", {"shade": 6})], "two, and the third way is not gone"
     assert (found["action"], found["rule"]) == ("escalate", "a person looks")
     assert project.generations(production)["aligned_video"] == 3
-    assert project.sparkle("show", production)["verdict"] == "review"
+    assert project.result("report", production)["verdict"] == "review"
     shown = project.command("status", production).stdout
     assert f"sparkle approve {production}" in shown
     with project.instance() as instance:
@@ -109,25 +111,37 @@ def test_persons_word_is_carried_out_by_the_sensor_and_kept_by_gc(project: Proje
     assert answer["runs"] == [["decision", "report"]]
     found = decision(project, production)
     assert (found["action"], found["reason"]) == ("approve", "Ada said approve: red enough for me")
-    assert project.sparkle("show", production)["verdict"] == "approve"
+    assert project.result("report", production)["verdict"] == "approve"
     assert project.tick("decisions")["requests"] == []
     assert project.sparkle("gc", "--dry-run")["protected"] == {production: "approved by Ada"}
     project.sparkle("reject", production, "--by", "Ada")
     project.sparkle("refresh", production)
-    assert project.sparkle("show", production)["verdict"] == "reject"
-    assert project.sparkle("gc", "--dry-run")["protected"] == {}
+    assert project.result("report", production)["verdict"] == "reject"
+    assert approvals(project.store) == {}
 
 
-@pytest.mark.requirement("S53")
-def test_word_on_one_video_says_nothing_of_another(project: Project, escalated: str) -> None:
+@pytest.mark.requirement("S53", "S58", "X9")
+def test_word_on_one_video_said_over_http_says_nothing_of_another(project: Project, escalated: str) -> None:
     production = escalated
     wants(project, 250)
-    project.sparkle("approve", production)
+    with serving(project) as service, PipelineClient(service.url) as client:
+        answer = service.post(f"/productions/{production}/approve")
+        assert (answer.status_code, "by: Field required" in answer.text) == (422, True), (
+            "nobody's word counts for nothing"
+        )
+        assert service.post("/productions/nobody/reject", {"by": "Ada"}).status_code == 404
+        assert client.reject(production, by="Ada").verdict == "reject"
+        said = client.approve(production, by="Ada", note="over the wire")
+    video = project.result("assembled_video", production)["assembled_video"]
+    assert (said.verdict, said.by, f"sha256:{said.of}") == ("approve", "Ada", video["checksum"])
     project.sparkle("rerun", production, "--from", "lipsync", "--provider", "lipsync=othermouth")
     found = decision(project, production)
     assert (found["action"], found["rule"]) == ("escalate", "a person looks")
     project.sparkle("refresh", production)
-    assert decision(project, production)["action"] == "approve", "the approved one is back"
+    found = decision(project, production)
+    assert (found["action"], found["reason"]) == ("approve", "Ada said approve: over the wire"), (
+        "the approved one is back"
+    )
 
 
 @pytest.mark.requirement("S53")
@@ -151,7 +165,7 @@ def test_sensor_asks_for_the_run_that_a_policy_wants(project: Project) -> None:
 
 
 @pytest.mark.requirement("S53")
-def test_what_cannot_be_approved_is_refused_in_words(project: Project, tmp_path: Path) -> None:
+def test_what_cannot_be_approved_is_refused_in_words(project: Project) -> None:
     wants(project, 250)
     voice = second_of_sound(project.root / "five.wav", 5)
     production = project.sparkle("run", voice, "--tag", "no-lipsync")["production"]
@@ -159,8 +173,3 @@ def test_what_cannot_be_approved_is_refused_in_words(project: Project, tmp_path:
     refused = project.command("approve", production)
     assert refused.returncode == 1
     assert "is passthrough" in refused.stderr
-    plain = make_cheap_project(tmp_path / "plain")
-    other = plain.sparkle("run", second_of_sound(plain.root / "one.wav"))["production"]
-    refused = plain.command("approve", other)
-    assert refused.returncode == 1
-    assert "expected a production that a policy has decided on" in refused.stderr

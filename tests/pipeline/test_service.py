@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from sparkle_dagster.observability.spool import EventSpool
 from tests.faults.processes import wait_for
 from tests.pipeline.conftest import Made
+from tests.project import SOURCE
 from tests.service import Service, run_pid, serving
 
 NODES = ["upload", "script", "lipsync", "video", "qa", "report"]
@@ -163,6 +165,14 @@ def test_unknown_production_is_not_found(service: Service) -> None:
     for path in ("/status/nobody", "/status/nobody/events", "/productions/nobody"):
         assert service.get(path).status_code == 404
     assert service.post("/productions/nobody/cancel").status_code == 404
+
+
+@pytest.mark.requirement("S40")
+def test_every_metric_is_explained_to_the_operator(service: Service) -> None:
+    names = re.findall(r"^# TYPE (\S+) ", service.get("/metrics").text, re.MULTILINE)
+    text = (SOURCE / "docs/operations.md").read_text()
+    assert len(names) > 10
+    assert [name for name in names if f"`{name}" not in text and f"{name}_total" not in text] == []
 
 
 @pytest.mark.requirement("S40", "S41")

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
@@ -14,14 +14,15 @@ from starlette.routing import Route
 
 from contracts.base import Model, readable
 from contracts.errors import ArtifactError, ArtifactMissing, SparkleError, UploadRejected
-from contracts.service import RerunRequest, StartRequest
+from contracts.service import PlanRequest, RerunRequest, RulingRequest, StartRequest
 from contracts.status import ProductionStatus
 from sparkle_dagster.cli.productions import summary_of
 from sparkle_dagster.cli.runs import cancel_runs
+from sparkle_dagster.execution.decisions import rule
 from sparkle_dagster.observability.production_view import Production, summarize, view_production
 from sparkle_dagster.observability.report_page import Live, render_report
 from sparkle_dagster.observability.service import intake
-from sparkle_dagster.observability.service.choices import choices_of
+from sparkle_dagster.observability.service.choices import choices_of, start_plan_of
 from sparkle_dagster.observability.service.files import VerifiedCopies, file_response
 from sparkle_dagster.observability.service.guard import Guard, refused
 from sparkle_dagster.observability.service.launching import Launcher, Started
@@ -67,11 +68,14 @@ class StatusApp:
             ("GET", "/readyz", self.readyz),
             ("GET", "/artifacts/{digest}", self.artifact),
             ("GET", "/choices", self.choices),
+            ("POST", "/plan", self.plan),
             ("GET", "/productions", self.productions),
             ("POST", "/productions", self.start),
             ("GET", "/productions/{production}", self.summary),
             ("POST", "/productions/{production}/rerun", self.rerun),
             ("POST", "/productions/{production}/cancel", self.cancel),
+            ("POST", "/productions/{production}/approve", self.approve),
+            ("POST", "/productions/{production}/reject", self.reject),
             ("PUT", "/drops/{drop}/{name}", self.receive),
             ("GET", "/openapi.json", self.openapi),
         ]
@@ -121,6 +125,11 @@ class StatusApp:
     async def choices(self, _request: Request) -> Response:
         return JSONResponse((await asyncio.to_thread(choices_of, self._workspace)).model_dump(mode="json"))
 
+    async def plan(self, request: Request) -> Response:
+        wanted = await _body(request, PlanRequest)
+        plan = await asyncio.to_thread(start_plan_of, self._workspace, wanted)
+        return JSONResponse(plan.model_dump(mode="json"))
+
     async def productions(self, request: Request) -> Response:
         query = request.query_params
         limit, offset = (_number(query.get(name, ""), default) for name, default in (("limit", 50), ("offset", 0)))
@@ -166,6 +175,12 @@ class StatusApp:
         cancelled = await asyncio.to_thread(cancel_runs, self._workspace, production)
         return JSONResponse({"production": production, "cancelled": cancelled})
 
+    async def approve(self, request: Request) -> Response:
+        return await self._ruled(request, "approve")
+
+    async def reject(self, request: Request) -> Response:
+        return await self._ruled(request, "reject")
+
     async def index(self, _request: Request) -> Response:
         """The page that lists productions and starts new ones."""
         return _page(INDEX.read_text(encoding="utf-8"))
@@ -191,6 +206,15 @@ class StatusApp:
         return JSONResponse(
             openapi_document((method, path, handler.__name__) for method, path, handler in self.table())
         )
+
+    async def _ruled(self, request: Request, verdict: Literal["approve", "reject"]) -> Response:
+        """Keep a person's word; the sensor `decisions` carries on from it."""
+        production = request.path_params["production"]
+        if self._watch.projection.production(production) is None:
+            return _unknown(request)
+        said = await _body(request, RulingRequest)
+        ruling = await asyncio.to_thread(rule, self._workspace, production, verdict, by=said.by, note=said.note)
+        return JSONResponse(ruling.model_dump(mode="json"))
 
     async def _started(self, started: Started) -> Response:
         if run_id := started.document.get("run_id"):

@@ -3,9 +3,36 @@
 from typing import get_args
 
 from contracts.production import CaptionPolicy
-from contracts.service import Choices, NodeChoice, ProviderChoice
-from sparkle_dagster.execution.inbox import ROLE_BY_SUFFIX, ROLES
+from contracts.service import Choices, NodeChoice, PlannedStep, PlanRequest, ProviderChoice, StartPlan
+from sparkle_dagster.cli.plans import chosen_switches
+from sparkle_dagster.cli.runs import known_keys
+from sparkle_dagster.execution.inbox import ROLE_BY_SUFFIX, ROLES, digest_of_file, identity_of, known_key
+from sparkle_dagster.execution.plan import Planner
 from sparkle_dagster.workspace import Workspace
+
+
+def start_plan_of(workspace: Workspace, wanted: PlanRequest) -> StartPlan:
+    """What would run with these switches. Raises: ConfigError: they cannot be met."""
+    pinned = [f"{node_id}={name}" for node_id, name in wanted.provider.items()]
+    switches = chosen_switches(workspace, disable=wanted.disable, provider=pinned)
+    nodes = Planner(workspace).first_run(switches)
+    return StartPlan(
+        production=_known(workspace, wanted),
+        nodes=tuple(
+            PlannedStep.model_validate(
+                {"node_id": node.node_id, "planned": node.planned.value, "provider": node.provider, "why": node.why}
+            )
+            for node in nodes
+        ),
+    )
+
+
+def _known(workspace: Workspace, wanted: PlanRequest) -> str:
+    """The production that these files are already; empty where they are none."""
+    if not wanted.audio:
+        return ""
+    identity = identity_of(wanted.audio, wanted.face or digest_of_file(workspace.presenter))
+    return known_key(identity, known_keys(workspace)) or ""
 
 
 def choices_of(workspace: Workspace) -> Choices:

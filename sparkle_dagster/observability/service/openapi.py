@@ -7,6 +7,7 @@ from typing import Any
 from contracts import service
 from contracts.base import Model
 from contracts.events import NodeEvent, RunSummary
+from contracts.production import Ruling
 from contracts.status import InstallationStatus, ProductionStatus
 
 _JSON = "application/json"
@@ -19,7 +20,11 @@ _MODELS: tuple[type[Model], ...] = (
     service.Choices,
     service.StartRequest,
     service.RerunRequest,
+    service.PlanRequest,
+    service.StartPlan,
+    service.RulingRequest,
     service.StartedRun,
+    Ruling,
     service.ServiceError,
 )
 _TEXTS: dict[str, tuple[str, str]] = {
@@ -32,15 +37,24 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "readyz": ("", "Its answers are of now."),
     "artifact": ("", "Stored bytes by their SHA-256, verified; ranges are answered."),
     "choices": ("Choices", "Nodes, providers, profiles and file kinds, from the tool registry."),
+    "plan": ("StartPlan", "What the first run of these files would do, with these switches; starts nothing."),
     "productions": ("", "Productions by words (q) and state, newest first: a list of ProductionStatus."),
     "start": ("StartedRun", "Start what a drop's files make; 429 while all slots are busy."),
     "summary": ("RunSummary", "What was made: per-node metrics, artifact map, logs."),
     "rerun": ("StartedRun", "Make one node again, or a node and all that follows."),
     "cancel": ("", "Stop the runs of a production; what is committed stays."),
+    "approve": ("Ruling", "A person approves the newest video that a policy has decided on; the daemon carries on."),
+    "reject": ("Ruling", "A person rejects it."),
     "receive": ("", "Stream one file of a drop into the inbox; the body is the file."),
     "openapi": ("", "This document."),
 }
-_BODIES = {"start": "StartRequest", "rerun": "RerunRequest"}
+_BODIES = {
+    "start": "StartRequest",
+    "rerun": "RerunRequest",
+    "plan": "PlanRequest",
+    "approve": "RulingRequest",
+    "reject": "RulingRequest",
+}
 _QUERY = {"productions": ("q", "state", "limit", "offset"), "events": ("after",), "production_events": ("after",)}
 
 
