@@ -78,12 +78,11 @@ def show(
     from sparkle_dagster.workspace import this_workspace
 
     found = _found(this_workspace(), which)
-    document = {"digest": found.digest, **found.document}
     if json_output:
-        print_json(document)
+        print_json({"digest": found.digest, **found.document})
         return
     console().print(f"definition {found.digest}")
-    console().print_json(data=document, indent=2)
+    console().print_json(data=found.document, indent=2)
 
 
 @definition_app.command("diff")
@@ -151,11 +150,21 @@ def _document(made: "Made") -> dict[str, Any]:
     }
 
 
-def _tree(made: "Made") -> Tree:
+def _tree(made: "Made", told: set[str] | None = None) -> Tree:
+    """
+    Args:
+        told: places that are told already; each is told once.
+    """
+    told = set() if told is None else told
+    if made.place in told:
+        return Tree(f"[bold]{made.place}[/]  [dim]as above[/]")
+    told.add(made.place)
     record = made.record
     tree = Tree(f"[bold]{made.place}[/]  {made.manifest.committed_at}")
     version = f" version {record.provider_version}" if record.provider_version else ""
-    tree.add(f"made by [bold]{record.provider}[/]{version}, {record.fidelity}  [dim]{escape(record.code)}[/]")
+    name, _, digest = record.code.partition(" ")
+    code = f"  [dim]{escape(f'{name} {digest[:16]}'.strip())}[/]" if record.code else ""
+    tree.add(f"made by [bold]{record.provider}[/]{version}, {record.fidelity}{code}")
     for text in (
         record.reason,
         *(f"{attempt.provider}: {attempt.error}" for attempt in record.attempts if attempt.error),
@@ -170,10 +179,21 @@ def _tree(made: "Made") -> Tree:
             f"definition {made.definition.digest[:16]}  [dim]sparkle definition show {made.definition.digest[:16]}[/]"
         )
     for name, digest in record.inputs.items():
-        tree.add(f"[dim]{name} {digest[:16]}[/]")
+        tree.add(f"[dim]was given {name} {digest[:16]}[/]")
+    for name, digest in _files_in(made):
+        tree.add(f"{name} {digest[:16]}")
     for source, part in made.sources.items():
-        tree.add(f"from {source}").add(_tree(part))
+        tree.add(f"from {source}").add(_tree(part, told))
     return tree
+
+
+def _files_in(made: "Made") -> list[tuple[str, str]]:
+    """The files that an upload took in, by role: (role, SHA-256)."""
+    if made.sources or made.record.node_id != "upload":
+        return []
+    result = made.manifest.document["result"]
+    files = {name: value for name, value in result.items() if isinstance(value, dict) and "checksum" in value}
+    return [(name, value["checksum"].removeprefix("sha256:")) for name, value in files.items()]
 
 
 def _line(node: "NodeReplay") -> Any:

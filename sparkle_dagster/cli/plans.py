@@ -20,15 +20,18 @@ if TYPE_CHECKING:
 
 MAX_PASSES = 3
 """Of a refresh: what one leaves is what changed while it ran."""
+UP_TO_DATE = "[green]up to date[/]: nothing would run"
 COLOURS = {"RUN": "yellow", "HIT": "green", "PASS": "dim"}
 
-OnlyOption = Annotated[str | None, typer.Option("--only", help="This node alone.")]
-FromOption = Annotated[str | None, typer.Option("--from", help="This node and all that follows.")]
-UntilOption = Annotated[str | None, typer.Option("--until", help="No further than this node.")]
+OnlyOption = Annotated[str | None, typer.Option("--only", metavar="NODE", help="This node alone.")]
+FromOption = Annotated[str | None, typer.Option("--from", metavar="NODE", help="This node and all that follows.")]
+UntilOption = Annotated[str | None, typer.Option("--until", metavar="NODE", help="No further than this node.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Make it anew although the same result is stored.")]
-DisableOption = Annotated[list[str] | None, typer.Option("--disable", help="Use the no-op for this node, this time.")]
+DisableOption = Annotated[
+    list[str] | None, typer.Option("--disable", metavar="NODE", help="Use the no-op for this node, this time.")
+]
 ProviderOption = Annotated[
-    list[str] | None, typer.Option("--provider", help="NODE=NAME: use this provider alone, this time.")
+    list[str] | None, typer.Option("--provider", metavar="NODE=NAME", help="Use this provider alone, this time.")
 ]
 
 workflow_app = typer.Typer(no_args_is_help=True, help="The workflow itself.")
@@ -58,15 +61,10 @@ def plan(
         print_json(_document(found))
         return
     console().print(_table(found))
-    chosen = " ".join(
-        [
-            *(f"--only {only}" for _ in [0] if only),
-            *(f"--from {from_}" for _ in [0] if from_),
-            *(f"--until {until}" for _ in [0] if until),
-        ]
-    )
-    command = f"sparkle rerun {production} {chosen}" if chosen else f"sparkle refresh {production}"
-    console().print(f"[dim]next[/]  {command}" if found.assets else "[green]up to date[/]: nothing would run")
+    parts = [f"--{name} {node}" for name, node in (("only", only), ("from", from_), ("until", until)) if node]
+    switches = [*(["--force"] if force else []), *(f"--disable {node}" for node in disable or ())]
+    switches += [f"--provider {item}" for item in provider or ()]
+    console().print(f"[dim]next[/]  {_command(found, parts, switches)}" if found.assets else UP_TO_DATE)
 
 
 def refresh(
@@ -119,11 +117,14 @@ def graph(
     """The workflow as a Mermaid flowchart, for documents; with a production, its plan is drawn on it."""
     import sys
 
+    from sparkle_dagster.cli.runs import known_keys, require_production
     from sparkle_dagster.execution.plan import Planner
     from sparkle_dagster.workflow.mermaid import Mark, workflow_graph_mermaid
     from sparkle_dagster.workspace import this_workspace
 
     workspace = this_workspace()
+    if production is not None:
+        require_production(production, known_keys(workspace))
     nodes = Planner(workspace).plan(production).nodes if production else ()
     marks = {
         node.node_id: Mark(node.planned.value, f"{node.provider} {_seconds(node.estimate)}".strip()) for node in nodes
@@ -248,6 +249,14 @@ def _document(found: "Plan") -> dict[str, Any]:
         "assets": list(found.assets),
         "estimate": asdict(found.seconds) if found.seconds else None,
     }
+
+
+def _command(found: "Plan", parts: list[str], switches: list[str]) -> str:
+    """What does as the plan says; `refresh` takes no switches."""
+    due = [node.node_id for node in found.nodes if not node.is_current]
+    if not parts and not (switches and due):
+        return f"sparkle refresh {found.production}"
+    return " ".join(["sparkle rerun", found.production, *(parts or [f"--from {due[0]}"]), *switches])
 
 
 def _table(found: "Plan") -> Group:

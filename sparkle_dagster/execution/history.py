@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from statistics import median
 from typing import Any
 
@@ -11,6 +12,8 @@ from sparkle_dagster.workspace import Workspace
 
 MOST_PRODUCTIONS = 50
 """Of which the past is read for one estimate."""
+MOST_RUNS, MOST_GENERATIONS = 3, 20
+"""Of one production's asset: so many runs count, and so many generations are looked at for them."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,18 @@ class History:
             except ArtifactError:
                 continue
             for asset in assets:
-                for generation in store.generations(f"{asset}/{production}")[-3:]:
-                    try:
-                        record: dict[str, Any] = store.read(f"{asset}/{production}", generation).document["record"]
-                    except ArtifactError:
-                        continue
-                    if record["status"] == NodeStatus.SUCCEEDED.value:
-                        yield (record["node_id"], record["provider"]), record["latency_ms"] / 1000 / max(voice, 0.1)
+                for record in islice(self._ran(f"{asset}/{production}"), MOST_RUNS):
+                    yield (record["node_id"], record["provider"]), record["latency_ms"] / 1000 / max(voice, 0.1)
+
+    def _ran(self, key: str) -> Iterator[dict[str, Any]]:
+        """Records of generations that a provider made, newest first; those that were found stored tell nothing."""
+        for generation in reversed(self._workspace.store.generations(key)[-MOST_GENERATIONS:]):
+            try:
+                record: dict[str, Any] = self._workspace.store.read(key, generation).document["record"]
+            except ArtifactError:
+                continue
+            if record["status"] == NodeStatus.SUCCEEDED.value:
+                yield record
 
 
 def voice_seconds_of(upload: dict[str, Any]) -> float:

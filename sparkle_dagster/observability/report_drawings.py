@@ -76,7 +76,7 @@ def time_line(bars: Sequence[Bar]) -> str:
     first, last = min(bar.queued_at for bar in bars), max(bar.ended_at for bar in bars)
     whole = max((last - first).total_seconds(), 0.001)
     rows = "".join(_row(bar, first, whole) for bar in bars)
-    axis = f'<div></div><div class="soft axis"><span>0 s</span><span>{whole:.1f} s</span></div>'
+    axis = f'<div></div><div class="soft axis"><span>0 s</span><span>{whole:.1f} s</span></div><div></div>'
     return f'<div class="gantt">{rows}{axis}</div>'
 
 
@@ -92,7 +92,7 @@ def _row(bar: Bar, first: datetime, whole: float) -> str:
         f'<div>{html.escape(bar.node_id)}</div><div class="lane" title="{html.escape(words)}">'
         f'<i class="wait" style="left:{queued:.2f}%;width:{max(started - queued, 0):.2f}%"></i>'
         f'<i class="work {bar.status.value}" style="left:{started:.2f}%;width:{max(ended - started, 0.4):.2f}%"></i>'
-        f'<span class="soft" style="left:min({ended:.2f}%, calc(100% - 4.5em))">{took:.1f} s</span></div>'
+        f'</div><div class="soft took">{took:.1f} s</div>'
     )
 
 

@@ -129,12 +129,19 @@ def _player(src: str, source: ArtifactRef | None, poster: str) -> str:
 def _lineage_row(stage: Stage) -> str:
     """What one result was made from and by whom, down to digests."""
     record = stage.record
-    made_from = "<br>".join(
-        f"{html.escape(source)} <code>{html.escape(digest[:12])}</code>" for source, digest in record.inputs.items()
-    )
+    weights = {f"weights {name}": digest for name, digest in record.weights.items()}
+    parts = {**record.inputs, **weights}
     if isinstance(stage.result, UploadResult):
-        names = stage.result.source_names.items()
-        made_from = "<br>".join(f"{html.escape(role)}: {html.escape(name)}" for role, name in names)
+        names = stage.result.source_names
+        roles = {
+            "audio": stage.result.audio_track,
+            "face": stage.result.video_stub,
+            "transcript": stage.result.transcript,
+        }
+        parts = {f"{role}: {names.get(role, 'of the workspace')}": ref.digest for role, ref in roles.items() if ref}
+    made_from = "<br>".join(
+        f"{html.escape(source)} <code>{html.escape(digest[:12])}</code>" for source, digest in parts.items()
+    )
     switches = ", ".join(f"{name}={value}" for name, value in record.switches.items())
     return (
         f"<tr><td>{html.escape(stage.node_id)}</td><td>{made_from}</td>"

@@ -121,11 +121,15 @@ def _entries(group: str) -> dict[str, EntryPoint]:
 
 
 def _package(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown package"
+    return _facts(entry.dist)[0] if entry.dist else "an unknown package"
 
 
 def _licence(package: Distribution | None) -> str:
-    if package is None:
-        return ""
+    return _facts(package)[1] if package else ""
+
+
+@cache
+def _facts(package: Distribution) -> tuple[str, str]:
+    """Name with version, and licence. Kept: metadata are parsed anew each time that one of them is asked."""
     facts = package.metadata.json
-    return str(facts.get("license_expression") or facts.get("license") or "")
+    return f"{facts['name']} {facts['version']}", str(facts.get("license_expression") or facts.get("license") or "")

@@ -58,6 +58,23 @@ def test_reason_stands_in_record_log_metadata_command_and_page(cheap: Project, t
         assert event.asset_materialization.metadata["reason"].value == REASON
 
 
+def test_next_command_of_a_plan_is_what_was_planned(cheap: Project, tagged: str) -> None:
+    shown = cheap.command("plan", tagged, "--from", "video", "--force", "--disable", "qa").stdout
+    assert f"sparkle rerun {tagged} --from video --force --disable qa\n" in shown
+    shown = cheap.command("plan", tagged, "--disable", "qa").stdout
+    assert f"sparkle rerun {tagged} --from qa --disable qa\n" in shown
+    assert "sparkle" not in cheap.command("plan", tagged).stdout, "nothing is to be done"
+
+
+@pytest.mark.requirement("S4")
+def test_each_place_of_a_lineage_is_told_once_down_to_the_files_that_came_in(cheap: Project, tagged: str) -> None:
+    upload, video = cheap.result("upload", tagged), cheap.result("assembled_video", tagged)["assembled_video"]
+    shown = cheap.command("why", video["checksum"].removeprefix("sha256:")).stdout
+    assert shown.count(f"upload/{tagged}@1 ") == 3, "read by the script, by lip-sync and by the video"
+    assert shown.count(f"upload/{tagged}@1  as above") == 2
+    assert f"audio_track {upload['audio_track']['checksum'].removeprefix('sha256:')[:16]}" in shown
+
+
 def test_condition_that_lets_the_node_run_is_told_as_well(cheap: Project, tagged: str) -> None:
     record = cheap.store.read(f"qa_report/{tagged}").document["record"]
     assert record["reason"] == "when production.profile != 'draft' is true: production.profile is 'web'"

@@ -133,6 +133,27 @@ def test_seconds_come_from_what_ran_here(maker: Maker, made: str) -> None:
     assert other.nodes[0].estimate is None, "it never ran here"
 
 
+@pytest.mark.requirement("X13")
+def test_what_was_found_stored_pushes_no_run_out_of_the_past(maker: Maker) -> None:
+    production = maker.take_in(26)
+    maker.make(production)
+
+    def runs_known() -> int:
+        (script,) = plan(maker, production, {"script": NodeSwitches(force=True)}, only="script").nodes
+        return script.estimate.count if script.estimate else 0
+
+    before = runs_known()
+    for _ in range(3):
+        maker.make(production)
+    assert runs_known() == before > 0
+
+
+def test_forced_plan_promises_nothing_stored(maker: Maker, made: str) -> None:
+    switches = {name: NodeSwitches(force=True) for name in ("lipsync", "video", "qa")}
+    forced = plan(maker, made, switches, from_="lipsync")
+    assert [node.why for node in forced.nodes] == ["--force", "lipsync is made before it", "lipsync is made before it"]
+
+
 def test_failover_of_the_past_is_no_reason_to_run_again(maker: Maker) -> None:
     key = maker.take_in(4)
     with maker.changed(REGISTRY, "lipsync: {providers: [mouth]}", "lipsync: {providers: [broken, mouth]}"):

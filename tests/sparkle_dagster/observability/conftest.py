@@ -27,10 +27,14 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     return load_workspace(make_project(tmp_path / "project").root)
 
 
-def commit(workspace: Workspace, asset: str, result: TaskResult) -> None:
+def commit(workspace: Workspace, asset: str, result: TaskResult, weights: dict[str, str] | None = None) -> None:
     """As the IO manager does."""
     record = NodeRecord(
-        node_id=NODE_OF_ASSET[asset], provider=result.provider, status=NodeStatus.SUCCEEDED, latency_ms=1200
+        node_id=NODE_OF_ASSET[asset],
+        provider=result.provider,
+        status=NodeStatus.SUCCEEDED,
+        latency_ms=1200,
+        weights=weights or {},
     )
     document = {
         "contract": type(result).__name__,

@@ -8,17 +8,12 @@ from html.parser import HTMLParser
 import pytest
 
 from contracts.qa import Evidence, QACheck, QAReviewResult, Verdict
+from contracts.script import ScriptResult
 from sparkle_dagster.observability.demo_page import render_demo
 from sparkle_dagster.observability.production_view import summarize, view_production
 from sparkle_dagster.observability.report_page import command_for, render_report
 from sparkle_dagster.workspace import Workspace
-from tests.sparkle_dagster.observability.conftest import (
-    HOSTILE,
-    KEY,
-    commit,
-    commit_hostile_production,
-    commit_upload,
-)
+from tests.sparkle_dagster.observability.conftest import HOSTILE, KEY, commit, commit_hostile_production, commit_upload
 
 
 class Page(HTMLParser):
@@ -95,6 +90,16 @@ def test_demo_page_shows_hostile_texts_letter_for_letter(hostile: Workspace) -> 
     assert "img" not in page.counts
     assert not {name for name in page.attributes if name.startswith("on")}
     assert HOSTILE in page.text
+
+
+@pytest.mark.requirement("S4", "S47")
+def test_lineage_goes_down_to_weights_and_to_the_files_that_came_in(workspace: Workspace) -> None:
+    upload = commit_upload(workspace)
+    commit(workspace, "script", ScriptResult(provider="heard", text="Hello", language="en"), {"ears": "5e" * 32})
+    text = Page(report_of(workspace)).text
+    assert "weights ears 5e5e5e5e5e5e" in text
+    assert f"audio: voice.wav {upload.audio_track.digest[:12]}" in text
+    assert f"face: of the workspace {upload.video_stub.digest[:12]}" in text
 
 
 @pytest.mark.requirement("S47")
