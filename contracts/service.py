@@ -28,10 +28,12 @@ class StartRequest(Switches):
 
 
 class RerunRequest(Switches):
-    """Make a part of a production again: ``only`` one node, or everything ``from`` one."""
+    """Make a part of a production again: ``only`` one node, or everything ``from`` one, ``until`` another."""
 
     only: str = ""
     from_: str = Field(default="", alias="from")
+    until: str = ""
+    force: bool = Field(default=False, description="Make it anew although the same result is stored.")
 
 
 class PlanRequest(Switches):

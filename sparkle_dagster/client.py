@@ -128,11 +128,18 @@ class PipelineClient:
         *,
         only: str = "",
         from_: str = "",
+        until: str = "",
+        force: bool = False,
         disable: Iterable[str] = (),
         provider: Mapping[str, str] | None = None,
     ) -> str:
-        """Make one node again, or a node and all that follows; the production's key."""
-        body = {"only": only, "from": from_, "disable": list(disable), "provider": dict(provider or {})}
+        """Make one node again, or a node and all that follows, until another; the production's key.
+
+        Args:
+            force: make it anew although the same result is stored.
+        """
+        chosen = {"only": only, "from": from_, "until": until, "force": force}
+        body = {**chosen, "disable": list(disable), "provider": dict(provider or {})}
         return self._started(f"/productions/{production}/rerun", body)
 
     def cancel(self, production: str) -> list[str]:

@@ -72,9 +72,9 @@ def start_arguments(workspace: Workspace, request: StartRequest) -> list[str]:
 
 def rerun_arguments(production: str, request: RerunRequest) -> list[str]:
     """The command that makes a part again."""
-    parts = {"only": request.only, "from": request.from_}
+    parts = {"only": request.only, "from": request.from_, "until": request.until}
     chosen = [f"--{name}={value}" for name, value in parts.items() if value]
-    return ["rerun", production, *chosen, *switch_arguments(request)]
+    return ["rerun", production, *chosen, *(["--force"] if request.force else []), *switch_arguments(request)]
 
 
 def switch_arguments(switches: Switches) -> list[str]:

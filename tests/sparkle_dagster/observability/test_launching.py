@@ -45,6 +45,8 @@ def test_files_become_the_command_a_person_would_type(workspace: Workspace) -> N
 def test_rerun_is_the_command_a_person_would_type() -> None:
     request = RerunRequest.model_validate({"from": "lipsync", "disable": ["qa"]})
     assert intake.rerun_arguments("p", request) == ["rerun", "p", "--from=lipsync", "--disable=qa"]
+    request = RerunRequest.model_validate({"from": "script", "until": "video", "force": True})
+    assert intake.rerun_arguments("p", request) == ["rerun", "p", "--from=script", "--until=video", "--force"]
 
 
 def test_too_large_file_leaves_nothing_behind(workspace: Workspace) -> None:
