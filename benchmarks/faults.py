@@ -1,6 +1,6 @@
 """kill -9 at seeded moments of real productions, and what became of them: a table, and exit code 1 at a broken promise.
 
-    python benchmarks/faults.py --count 50 --seed 1         about 80 minutes on two cores
+    python benchmarks/faults.py --count 50 --seed 1         about 80 minutes on two quiet cores
 
 ``--count`` kills of each kind: the process of a command, of a step, a provider, a run's worker, the daemon, the
 webserver. The commands' home and the served one are two, and go on beside each other. The table is kept as
@@ -82,16 +82,18 @@ class Campaign:
         if kill.target not in IN_COMMANDS and kill.ended_after_seconds >= STARTED_AT_MOST_SECONDS:
             self.broken.append(f"{kill.target} at {kill.moment}: under way {kill.ended_after_seconds:.0f} s after it")
 
-    def keep(self) -> dict[str, dict[str, Any]]:
+    def keep(self) -> list[dict[str, Any]]:
         """The rows so far, also as a file: a campaign that is ended early has its say too."""
-        rows = table(self.kills)
-        result = {"count_wanted": self.count, "seed": self.seed, "minutes": round(self.minutes, 1), "kills": rows}
-        RESULTS.write_text(json.dumps({**result, "broken_promises": self.broken, **self.machine}, indent=1) + "\n")
+        total = {"killed": "all", "kills": len(self.kills), "promises_broken": len(self.broken)}
+        rows = [*table(self.kills), total]
+        command = f"python benchmarks/faults.py --count {self.count} --seed {self.seed}"
+        result = {"rows": rows, "broken_promises": self.broken, "command": command, "took_seconds": self.took_seconds}
+        RESULTS.write_text(json.dumps(result | self.machine, indent=1) + "\n")
         return rows
 
     @property
-    def minutes(self) -> float:
-        return (time.monotonic() - self.started) / 60
+    def took_seconds(self) -> int:
+        return round(time.monotonic() - self.started)
 
 
 def main() -> int:
@@ -108,31 +110,24 @@ def main() -> int:
         for half in halves:
             half.result()
     rows = campaign.keep()
-    minutes = campaign.minutes
-    print(f"\n{chosen.count} of each kind, seed {chosen.seed}, {minutes:.0f} min\n")
-    print(f"{'killed':<12}{'kills':>6}{'ended after: median':>21}{'longest':>9}   finished by")
-    for target, row in rows.items():
-        how = ", ".join(f"{way} {number}" for way, number in row["finished_by"].items())
-        print(
-            f"{target:<12}{row['kills']:>6}{row['ended_after_median_seconds']:>19.1f} s"
-            f"{row['ended_after_longest_seconds']:>7.1f} s   {how}"
-        )
+    print(f"\n{chosen.count} of each kind, seed {chosen.seed}, {campaign.took_seconds / 60:.0f} min\n")
+    for row in rows:
+        print("  " + "  ".join(f"{key}={value}" for key, value in row.items()))
     for text in campaign.broken:
         print(f"BROKEN {text}")
     print(f"{len(campaign.kills)} kills hit, {len(campaign.broken)} promises broken")
     return 1 if campaign.broken else 0
 
 
-def table(kills: list[Kill]) -> dict[str, dict[str, Any]]:
-    rows: dict[str, dict[str, Any]] = {}
+def table(kills: list[Kill]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
     for target in dict.fromkeys(kill.target for kill in kills):
         ended = [kill.ended_after_seconds for kill in kills if kill.target == target]
-        rows[target] = {
-            "kills": len(ended),
-            "ended_after_median_seconds": round(statistics.median(ended), 1),
-            "ended_after_longest_seconds": round(max(ended), 1),
-            "finished_by": dict(Counter(_way(kill) for kill in kills if kill.target == target).most_common()),
-        }
+        ways = Counter(_way(kill) for kill in kills if kill.target == target).most_common()
+        row: dict[str, Any] = {"killed": target, "kills": len(ended)}
+        row["run_ended_after_median_s"] = round(statistics.median(ended), 1)
+        row["longest_s"] = round(max(ended), 1)
+        rows.append(row | {"production_finished_by": ", ".join(f"{way} {number}" for way, number in ways)})
     return rows
 
 

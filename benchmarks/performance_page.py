@@ -8,6 +8,7 @@ from benchmarks.record import PROJECT, RESULTS
 QUESTIONS = {
     "pipeline": "A whole production against the length of the voice",
     "qa": "The review of a minute, and what each group of checks takes",
+    "faults": "What became of productions whose processes were killed",
     "loading": "Loading the definitions against importing Dagster",
     "provider_process": "One attempt of a provider without work of its own",
     "lanes": "What a lane adds to an attempt, and how soon it ends",
