@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from tests.pipeline.conftest import Made
-from tests.pipeline.test_browser import ARGUMENTS, CHROMIUM, eventually
-from tests.system_packages import program
+from tests.pipeline.test_browser import eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -39,16 +38,6 @@ def site(made: Made) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
-
-
-@pytest.fixture
-def page() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program(CHROMIUM), args=ARGUMENTS)
-        yield browser.new_page()
-        browser.close()
 
 
 @pytest.mark.requirement("X14")

@@ -56,7 +56,11 @@ def test_failed_run_answers_with_one_document_and_its_production_is_in_status(pr
 
 @pytest.mark.parametrize(
     ("option", "value", "known"),
-    [("--profile", "cinema", "draft, web"), ("--captions", "loud", "confident"), ("--language", "../en", "pattern")],
+    [
+        ("--profile", "cinema", "draft, podcast, web"),
+        ("--captions", "loud", "confident"),
+        ("--language", "../en", "pattern"),
+    ],
 )
 def test_option_that_no_upload_can_have_starts_nothing(project: Project, option: str, value: str, known: str) -> None:
     answer = failure(project, "run", project.root / "samples/voice_short.wav", option, value)

@@ -67,7 +67,7 @@ def test_voice_that_is_none_is_refused(
         ("talk.txt", b"\x00\x01\x02\xff" * 40, "the transcript cannot be used"),
         ("talk.yaml", "titel: x", "talk.yaml: .*titel"),
         ("talk.yaml", "title: [", r"talk.yaml:"),
-        ("talk.yaml", "profile: cinema", "profile: expected one of draft, web, got 'cinema'"),
+        ("talk.yaml", "profile: cinema", "profile: expected one of draft, podcast, web, got 'cinema'"),
         ("talk.yaml", f"title: {'x' * 201}", "title.*200"),
         ("talk.yaml", "language: English", "language"),
     ],
@@ -168,5 +168,5 @@ def test_profile_that_the_registry_lost_is_named(workspace: Workspace, drop: Dro
     upload = admit_all(workspace).result
     assert isinstance(upload, UploadResult)
     old = upload.model_copy(update={"profile": "cinema"})
-    with pytest.raises(ConfigError, match="expected 'cinema', which talk-1 asked for, got draft, web"):
+    with pytest.raises(ConfigError, match="expected 'cinema', which talk-1 asked for, got draft, podcast, web"):
         production_spec(old, "talk-1", workspace)
