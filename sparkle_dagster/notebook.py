@@ -156,7 +156,8 @@ class ControlPanel:
             problems = [*problems, str(error)]
         else:
             rows = [
-                f"<tr><td>{item.node_id}</td><td>{item.planned} {item.provider}</td><td>{escape(item.why)}</td></tr>"
+                f"<tr><td>{escape(item.node_id)}</td><td>{item.planned} {escape(item.provider)}</td>"
+                f"<td>{escape(item.why)}</td></tr>"
                 for item in plan.nodes
             ]
             known = f"These files are the production {escape(plan.production)} already: nothing would start."

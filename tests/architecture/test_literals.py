@@ -55,7 +55,7 @@ PLANTED = {
     ],
     "absolute path": [
         'open("/home/me/file")',
-        "cd /work/project",
+        "cd /data/project",
         'root = "/var/lib/sparkle"',
         'Path("/tmp")',
         "`~/models`",
