@@ -157,6 +157,7 @@ def network(order: Order) -> dict[str, Any]:
     from providers.lipsync._wav2lip_stages import in_order
     from providers.lipsync._wav2lip_weights import Compute, Plan, cores, warm_weights
 
+    threads = torch.get_num_threads()  # an engine that is made ready leaves one to each of its workers
     weights = Path(order["folder"]) / "weights"
     mel, faces = _inputs()
     model = plain.generator(weights)
@@ -181,7 +182,6 @@ def network(order: Order) -> dict[str, Any]:
     for plan in plans:
         name = f"{plan.engine} {plan.precision}" + (" compiled" if plan.compiled else "")
         ways[name] = by(warm.ready(plan), plan)
-    threads = torch.get_num_threads()
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     psnr: dict[str, float] = {}
     exact = original()

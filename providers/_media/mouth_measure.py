@@ -70,7 +70,8 @@ class MouthMeter:
         self.places = places or MouthPlaces()
         self._waiting: deque[tuple[float, Image | None]] = deque()
         self._times: list[float] = []
-        self._maps: list[Map | None] = []
+        self._maps = bytearray()  # in one piece: thousands of small ones would scatter through the frames' memory
+        self._is_seen: list[bool] = []
         self._changes: list[float] = []
         self._last: Map | None = None
 
@@ -85,7 +86,7 @@ class MouthMeter:
 
     def finish(self) -> MouthTrack:
         self._measure_until(float("inf"))
-        opening = _openings(self._maps)
+        opening = _openings(self._maps, np.array(self._is_seen, bool))
         changes = np.array(self._changes, np.float32)
         return MouthTrack(np.array(self._times, np.float64), opening, tuple(self.places.looks), changes)
 
@@ -95,7 +96,9 @@ class MouthMeter:
             place = self.places.at(at) if bgr is not None else None
             patch = place.patch(bgr) if bgr is not None and place else None
             self._times.append(at)
-            self._maps.append(None if patch is None else inside_of_mouth(patch))
+            self._is_seen.append(patch is not None)
+            if patch is not None:
+                self._maps += inside_of_mouth(patch).tobytes()
             self._changes.append(self._change(patch))
 
     def _change(self, patch: Image | None) -> float:
@@ -128,16 +131,19 @@ def inside_of_mouth(patch: Image) -> Map:
     return np.asarray(cv2.resize(inside * 255, (MAP_PX, MAP_PX), interpolation=cv2.INTER_AREA).round(), np.uint8)
 
 
-def _openings(maps: list[Map | None]) -> Curve:
-    """Weighted mean of each map over the clip's own baseline; NaN for None."""
-    opening = np.full(len(maps), np.nan, np.float32)
-    seen = [index for index, found in enumerate(maps) if found is not None]
-    if not seen:
+def _openings(maps: bytearray, is_seen: npt.NDArray[np.bool_]) -> Curve:
+    """Weighted mean of each map over the clip's own baseline; NaN where none was seen.
+
+    Args:
+        maps: those that were seen, one after another.
+    """
+    opening = np.full(len(is_seen), np.nan, np.float32)
+    if not maps:
         return opening
-    stack = np.stack([found for found in maps if found is not None])
+    stack = np.frombuffer(maps, np.uint8).reshape(-1, MAP_PX, MAP_PX)
     some = stack[:: max(1, len(stack) // BASELINE_FRAMES)]
     baseline = np.percentile(some, BASELINE_PERCENTILE, axis=0).astype(np.float32)
-    for index, found in zip(seen, stack, strict=True):
+    for index, found in zip(np.flatnonzero(is_seen), stack, strict=True):
         opening[index] = float((np.clip(found - baseline, 0, None) * _NEARNESS).mean()) / 255
     return opening
 

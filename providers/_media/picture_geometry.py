@@ -48,7 +48,11 @@ UPRIGHT = Orientation()
 
 
 def orientation_of(frame: VideoFrame) -> Orientation:
-    """From the frame's display matrix; a turn that is no quarter turn reads as none."""
+    """From the frame's display matrix; a turn that is no quarter turn reads as none.
+
+    Ask for one frame of a stream: PyAV ties a frame that was asked for its side data into a ring with them, so its
+    memory waits for the garbage collector.
+    """
     data = frame.side_data.get(Type.DISPLAYMATRIX.name)
     if data is None:
         return UPRIGHT

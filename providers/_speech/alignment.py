@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from contracts.artifacts import Span
 from contracts.script import Phone, Word
-from providers._speech.decoding import SAMPLE_RATE_HZ, Recogniser, Samples, word_follower
+from providers._media.sound_on_disk import AnySound
+from providers._speech.decoding import SAMPLE_RATE_HZ, Recogniser, word_follower
 from providers._speech.phones import SIL, allphone, covered
 from providers._speech.placement import MIN_UNWRITTEN_FRAMES, Placed, Placement, Placer, frame, seconds, unheard
 from providers._speech.pronunciation import phones_of
@@ -44,7 +45,7 @@ class Alignment:
 
 
 def align(
-    samples: Samples, text: str, *, min_confidence: float = 0.0, progress: Callable[[float], None] | None = None
+    samples: AnySound, text: str, *, min_confidence: float = 0.0, progress: Callable[[float], None] | None = None
 ) -> Alignment:
     """Place every token of ``text`` on the sound.
 
@@ -88,7 +89,7 @@ def pronunciations(words: Iterable[str], dictionary: Recogniser) -> dict[str, st
 class _Walk:
     """Through the sound, window by window, with the text in hand."""
 
-    def __init__(self, samples: Samples, scout: Recogniser, pronunciations: dict[str, str]) -> None:
+    def __init__(self, samples: AnySound, scout: Recogniser, pronunciations: dict[str, str]) -> None:
         self._end = frame(samples.size / SAMPLE_RATE_HZ)
         self._placer = Placer(samples, pronunciations)
         self._scout = scout

@@ -13,12 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from pocketsphinx import Decoder, get_model_path
 
+from providers._media.sound_on_disk import AnySound
+
 SAMPLE_RATE_HZ = 16_000
 FRAME_SECONDS = 0.01  # one feature frame of the acoustic model
 
 Samples = npt.NDArray[np.float32]
 
 _LOUD_PEAK = 0.7
+_LEVEL_SAMPLES = 1_000_000  # are enough to know how loud a sound is
 _MAX_GAIN = 30.0  # about 30 dB: lifts a quiet voice, keeps a silent room silent
 
 # Wide beams: with the defaults a script that fits badly in one place loses the whole utterance.
@@ -152,15 +155,18 @@ def pcm16(samples: Samples) -> bytes:
     return (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
 
 
-def listening_gain(samples: Samples) -> float:
+def listening_gain(samples: AnySound) -> float:
     """What brings the sound near full scale, at least 1; little for near-silence."""
     if samples.size == 0:
         return 1.0
-    peak = float(np.quantile(np.abs(samples[:: max(1, samples.size // 1_000_000)]), 0.999))
+    step = max(1, samples.size // _LEVEL_SAMPLES)
+    piece = step * SAMPLE_RATE_HZ
+    levels = [np.abs(samples[start : start + piece][::step]) for start in range(0, samples.size, piece)]
+    peak = float(np.quantile(np.concatenate(levels), 0.999))
     return max(1.0, min(_LOUD_PEAK / peak, _MAX_GAIN)) if peak > 0 else 1.0
 
 
-def cut(samples: Samples, start_seconds: float, end_seconds: float, gain: float = 1.0) -> Samples:
+def cut(samples: AnySound, start_seconds: float, end_seconds: float, gain: float = 1.0) -> Samples:
     """The samples between two times, amplified."""
     part = samples[round(start_seconds * SAMPLE_RATE_HZ) : round(end_seconds * SAMPLE_RATE_HZ)]
     return part * np.float32(gain)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.script import MouthCurve
+from providers._media.sound_on_disk import AnySound
 from providers._speech.decoding import SAMPLE_RATE_HZ
 
 RATE_HZ = 100
@@ -31,7 +32,7 @@ _SHUT = 0.06
 Floats = npt.NDArray[np.float32]
 
 
-def mouth_curve(samples: Floats) -> MouthCurve:
+def mouth_curve(samples: AnySound) -> MouthCurve:
     """Opening 0..1 and width relative to rest, 100 values a second.
 
     Args:
@@ -39,7 +40,7 @@ def mouth_curve(samples: Floats) -> MouthCurve:
     """
     if samples.size == 0:
         return MouthCurve(rate_hz=RATE_HZ, opening=(), origin="features")
-    level, first, second, hiss = _features(librosa.effects.preemphasis(samples, coef=_PRE_EMPHASIS))
+    level, first, second, hiss = _features(samples)
     loudest = max(float(np.quantile(level, 0.95)), _FLOOR_DB + _RANGE_DB)
     loudness = np.clip((level - (loudest - _RANGE_DB)) / _RANGE_DB, 0.0, 1.0)
     tall = 0.35 + 0.65 * np.clip((first - 0.2) / 0.6, 0.0, 1.0)
@@ -54,21 +55,28 @@ def mouth_curve(samples: Floats) -> MouthCurve:
     )
 
 
-def _features(samples: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+def _features(samples: AnySound) -> tuple[Floats, Floats, Floats, Floats]:
     """Per frame: level in the speech band in dB of full scale, openness, spread and hiss as shares 0..1."""
     rows = [_block_features(block) for block in _blocks(samples)]
     level, first, second, hiss = (np.concatenate(parts) for parts in zip(*rows, strict=True))
     return level, first, second, hiss
 
 
-def _blocks(samples: Floats) -> Iterator[Floats]:
-    """Minutes of samples; each centred frame of a block lies wholly in it, so blocks join without a seam."""
-    half = _FFT // 2
-    padded = np.pad(samples, (half, half + _HOP))
+def _blocks(samples: AnySound) -> Iterator[Floats]:
+    """Minutes of samples, emphasised; each centred frame of a block lies wholly in it: blocks join without a seam."""
     count = samples.size // _HOP + 1
     for start in range(0, count, _BLOCK_FRAMES):
         frames = min(_BLOCK_FRAMES, count - start)
-        yield padded[start * _HOP : (start + frames - 1) * _HOP + _FFT]
+        first = start * _HOP - _FFT // 2
+        end = first + (frames - 1) * _HOP + _FFT
+        inside = _emphasised(samples, max(0, first), min(end, samples.size))
+        yield np.pad(inside, (max(0, -first), max(0, end - samples.size)))
+
+
+def _emphasised(samples: AnySound, first: int, end: int) -> Floats:
+    """High frequencies lifted; each sample is seen beside the one before it, the very first as librosa does."""
+    lead = min(first, 1)
+    return librosa.effects.preemphasis(samples[first - lead : end], coef=_PRE_EMPHASIS)[lead:]
 
 
 def _block_features(block: Floats) -> tuple[Floats, ...]:

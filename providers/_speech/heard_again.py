@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from contracts.artifacts import Span
 from contracts.script import Line, Word
+from providers._media.sound_on_disk import AnySound
 from providers._speech.alignment import pronunciations
 from providers._speech.decoding import FRAME_SECONDS, Recogniser, Samples, cut, listening_gain, word_follower
 from providers._speech.text import spoken
@@ -26,7 +27,7 @@ class _Run(NamedTuple):
     end_seconds: float
 
 
-def starts_heard(samples: Samples, lines: Sequence[Line], shift_seconds: float) -> dict[WordPlace, float | None]:
+def starts_heard(samples: AnySound, lines: Sequence[Line], shift_seconds: float) -> dict[WordPlace, float | None]:
     """Where each word is said that was heard before (confidence above 0): seconds; None where it is not.
 
     Args:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable
 
 from contracts.artifacts import Span
 from contracts.script import Phone
+from providers._media.sound_on_disk import AnySound
 from providers._speech.decoding import (
     FRAME_SECONDS,
     SAMPLE_RATE_HZ,
     Recogniser,
-    Samples,
     cut,
     listening_gain,
     phone_hearer,
@@ -32,7 +32,7 @@ def phone_symbol(name: str) -> str:
 
 
 def allphone(
-    samples: Samples,
+    samples: AnySound,
     spans: tuple[Span, ...] | None = None,
     *,
     progress: Callable[[float], None] | None = None,
@@ -56,7 +56,7 @@ def allphone(
     return covered(heard, samples.size / SAMPLE_RATE_HZ)
 
 
-def _heard(hearer: Recogniser, samples: Samples, piece: Span, gain: float) -> list[Phone]:
+def _heard(hearer: Recogniser, samples: AnySound, piece: Span, gain: float) -> list[Phone]:
     return [
         Phone(
             symbol=phone_symbol(segment.name),

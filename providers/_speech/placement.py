@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from contracts.artifacts import Span
 from contracts.script import Phone
+from providers._media.sound_on_disk import AnySound
 from providers._speech.decoding import (
     FRAME_SECONDS,
     Recogniser,
@@ -74,7 +75,7 @@ class Placement:
 class Placer:
     """Holds the sound and the decoders; windows and words are given."""
 
-    def __init__(self, samples: Samples, pronunciations: dict[str, str]) -> None:
+    def __init__(self, samples: AnySound, pronunciations: dict[str, str]) -> None:
         self._samples = samples
         self._gain = listening_gain(samples)
         self._pronunciations = pronunciations

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 
 from contracts.artifacts import Span
 from contracts.script import Word
-from providers._speech.decoding import FRAME_SECONDS, Recogniser, Samples, cut, listening_gain, word_guesser
+from providers._media.sound_on_disk import AnySound
+from providers._speech.decoding import FRAME_SECONDS, Recogniser, cut, listening_gain, word_guesser
 from providers._speech.voice_activity import speech_pieces, speech_spans
 
 MAX_CONFIDENCE = 0.6  # the recogniser is sure of itself even where it errs: word error rate 18-28 % on clean reading
@@ -19,7 +20,7 @@ _SPELLING = {"i": "I", "mr": "Mr.", "mrs": "Mrs.", "dr": "Dr."}
 
 
 def recognise(
-    samples: Samples,
+    samples: AnySound,
     spans: tuple[Span, ...] | None = None,
     *,
     progress: Callable[[float], None] | None = None,
@@ -43,7 +44,7 @@ def recognise(
     return tuple(words)
 
 
-def _recognised(guesser: Recogniser, samples: Samples, piece: Span, gain: float) -> list[Word]:
+def _recognised(guesser: Recogniser, samples: AnySound, piece: Span, gain: float) -> list[Word]:
     last = piece.end_seconds_exclusive
     return [
         Word(

@@ -4,14 +4,15 @@ import numpy as np
 from pocketsphinx import Endpointer
 
 from contracts.artifacts import Span
-from providers._speech.decoding import SAMPLE_RATE_HZ, Samples, listening_gain, pcm16
+from providers._media.sound_on_disk import AnySound
+from providers._speech.decoding import SAMPLE_RATE_HZ, listening_gain, pcm16
 
 _MERGE_GAP_SECONDS = 0.2
 _MARGIN_SECONDS = 0.2
 _QUIET_WINDOW_SECONDS = 0.1
 
 
-def speech_spans(samples: Samples) -> tuple[Span, ...]:
+def speech_spans(samples: AnySound) -> tuple[Span, ...]:
     """Stretches with a voice in them, in order, apart from each other; none in silence.
 
     Args:
@@ -30,7 +31,7 @@ def speech_spans(samples: Samples) -> tuple[Span, ...]:
     return tuple(Span(start_seconds=round(a, 3), end_seconds_exclusive=round(b, 3)) for a, b in merged)
 
 
-def _endpoints(samples: Samples, gain: float) -> list[tuple[float, float]]:
+def _endpoints(samples: AnySound, gain: float) -> list[tuple[float, float]]:
     endpointer = Endpointer(sample_rate=SAMPLE_RATE_HZ)
     found: list[tuple[float, float]] = []
     step = endpointer.frame_bytes // 2
@@ -46,7 +47,7 @@ def _endpoints(samples: Samples, gain: float) -> list[tuple[float, float]]:
     return found
 
 
-def speech_pieces(samples: Samples, spans: tuple[Span, ...], *, max_seconds: float = 30.0) -> tuple[Span, ...]:
+def speech_pieces(samples: AnySound, spans: tuple[Span, ...], *, max_seconds: float = 30.0) -> tuple[Span, ...]:
     """Pieces of at most ``max_seconds`` that hold all speech with a little room, cut at pauses."""
     duration = samples.size / SAMPLE_RATE_HZ
     pieces: list[tuple[float, float]] = []
@@ -66,7 +67,7 @@ def speech_pieces(samples: Samples, spans: tuple[Span, ...], *, max_seconds: flo
     return tuple(Span(start_seconds=a, end_seconds_exclusive=b) for a, b in pieces)
 
 
-def quietest(samples: Samples, from_seconds: float, to_seconds: float) -> float:
+def quietest(samples: AnySound, from_seconds: float, to_seconds: float) -> float:
     """The middle of the least loud tenth of a second between two times, in seconds."""
     window = int(_QUIET_WINDOW_SECONDS * SAMPLE_RATE_HZ)
     first = int(from_seconds * SAMPLE_RATE_HZ)

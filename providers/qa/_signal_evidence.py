@@ -4,9 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from contracts.artifacts import ArtifactRef, FrameRange, MediaInfo, Span
 from contracts.base import Fidelity
 from contracts.context import ArtifactClient, ProviderContext
@@ -14,10 +11,11 @@ from contracts.errors import ContractViolation, ProviderRejected
 from contracts.faces import FaceOptions
 from contracts.qa import QAReviewRequest
 from contracts.script import MouthCurve, Phone, ScriptResult
-from providers._media.audio import read_audio, read_audio_blocks
+from providers._media.audio import read_audio_blocks
 from providers._media.face_looks import FaceLooks
 from providers._media.loudness import Loudness
 from providers._media.mouth_places import MouthPlaces
+from providers._media.sound_on_disk import SoundOnDisk, read_audio_to_disk
 from providers.qa._signal_outside import BeforeMouth
 from providers.qa._signal_pass import FilePass
 from providers.qa._signal_picture import Picture, Watcher
@@ -141,12 +139,10 @@ def gather(
     )
 
 
-def _word_errors(
-    samples: npt.NDArray[np.int16] | None, recording: Path, script: ScriptResult | None
-) -> WordErrors | None:
+def _word_errors(samples: SoundOnDisk | None, recording: Path, script: ScriptResult | None) -> WordErrors | None:
     if samples is None or script is None or not script.has_confident_words:
         return None
-    return word_errors(samples, read_audio(recording, LISTEN_RATE_HZ), script)
+    return word_errors(samples, read_audio_to_disk(recording, LISTEN_RATE_HZ), script)
 
 
 def _heard(path: Path) -> Sound:

@@ -17,6 +17,7 @@ from providers._media.audio import SoundTap
 from providers._media.bgr import BgrConverter, shown_size
 from providers._media.loudness import METER_RATE_HZ, Loudness, LoudnessMeter
 from providers._media.picture_geometry import UPRIGHT, orientation_of
+from providers._media.sound_on_disk import SoundOnDisk
 from providers._media.survey import Visitors, survey
 from providers.qa._signal_picture import Image, Picture, Watcher
 from providers.qa._signal_sound import LISTEN_RATE_HZ, ClippedPlaces, Listener, Sound
@@ -51,6 +52,7 @@ class FilePass:
         self._fault: SparkleError | None = None
         self._long_side = long_side
         self._convert: BgrConverter | None = None
+        self._is_upright = True
         self._progress = progress
         self._frame_count = frame_count
         self._seen = 0
@@ -92,9 +94,10 @@ class FilePass:
             return
         try:
             if self._watcher is None or self._convert is None:
+                self._is_upright = orientation_of(frame) == UPRIGHT
                 self._convert = BgrConverter(stream, self._long_side, is_rough=True)
                 self._watcher = self._watcher_of(shown_size(frame, stream))
-            self._watcher.add(time_seconds, self._convert(frame), luma_of(frame))
+            self._watcher.add(time_seconds, self._convert(frame), luma_of(frame) if self._is_upright else None)
         except SparkleError as error:  # it is no finding about the file; said after the pass
             self._fault = error
         self._progress(self._seen, max(self._frame_count, self._seen + 1), "looking and listening")
@@ -102,9 +105,9 @@ class FilePass:
 
 
 def luma_of(frame: VideoFrame) -> Image | None:
-    """Y as it is in the file, a view; None where it is not upright, 8-bit and in limited range."""
+    """Y as it is in the file, a view; None where it is not 8-bit and in limited range."""
     is_full_range = frame.color_range == 2
-    if frame.format.name not in EIGHT_BITS or is_full_range or orientation_of(frame) != UPRIGHT:
+    if frame.format.name not in EIGHT_BITS or is_full_range:
         return None
     plane = frame.planes[0]
     return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
@@ -112,12 +115,12 @@ def luma_of(frame: VideoFrame) -> Image | None:
 
 @dataclass(frozen=True)
 class Heard:
-    """``samples``: int16 mono at LISTEN_RATE_HZ where they were to be kept."""
+    """``samples``: mono at LISTEN_RATE_HZ where they were to be kept."""
 
     sound: Sound
     clipped: tuple[Span, ...]
     loudness: Loudness
-    samples: npt.NDArray[np.int16] | None
+    samples: SoundOnDisk | None
 
 
 class _SoundPass:
@@ -125,7 +128,7 @@ class _SoundPass:
 
     def __init__(self, *, keeps_sound: bool) -> None:
         self._listener = Listener()
-        self._kept: list[npt.NDArray[np.int16]] | None = [] if keeps_sound else None
+        self._kept = SoundOnDisk() if keeps_sound else None
         self._quiet = SoundTap(LISTEN_RATE_HZ, "mono")
         self._taps: dict[int, SoundTap] = {}
         self._clipped: ClippedPlaces | None = None
@@ -151,17 +154,14 @@ class _SoundPass:
         for rate_hz, tap in self._taps.items():
             for block in tap.flush():
                 self._measure(rate_hz, block)
-        samples = None
-        if self._kept is not None:
-            samples = np.concatenate(self._kept) if self._kept else np.zeros(0, np.int16)
         clipped = self._clipped.spans() if self._clipped else ()
         loudness = self._meter.result() if self._meter else Loudness(None, None)
-        return Heard(self._listener.finish(), clipped, loudness, samples)
+        return Heard(self._listener.finish(), clipped, loudness, self._kept)
 
     def _listen(self, samples: npt.NDArray[np.float32]) -> None:
         self._listener.add(samples)
         if self._kept is not None:
-            self._kept.append((samples * 32767).astype(np.int16))
+            self._kept.append(samples)
 
     def _measure(self, rate_hz: int, block: npt.NDArray[np.float32]) -> None:
         if self._clipped is not None and rate_hz == self._own_rate_hz:

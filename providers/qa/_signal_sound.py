@@ -1,5 +1,6 @@
 """What a sound track is like over time, in small arrays: taken block by block, so that length does not matter."""
 
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.artifacts import Span
+from providers._media.sound_on_disk import SoundOnDisk
 
 Signal = npt.NDArray[np.float32]
 
@@ -25,9 +27,9 @@ CLIPPED_LEVEL, CLIPPED_RUN = 0.999, 3  # three samples in a row at full scale ar
 
 @dataclass(frozen=True)
 class Sound:
-    """``low`` float32 at LOW_RATE_HZ, ``level_db`` dBFS at LEVEL_RATE_HZ, ``speech_db`` at ENVELOPE_RATE_HZ."""
+    """``low`` at LOW_RATE_HZ, ``level_db`` dBFS at LEVEL_RATE_HZ, ``speech_db`` at ENVELOPE_RATE_HZ."""
 
-    low: Signal
+    low: SoundOnDisk
     level_db: Signal
     speech_db: Signal
     duration_seconds: float
@@ -66,9 +68,8 @@ class Listener:
 
     def __init__(self) -> None:
         self._rest = np.zeros(0, np.float32)
-        self._lows: list[Signal] = []
-        self._levels: list[Signal] = []
-        self._powers: list[Signal] = []
+        self._low = SoundOnDisk()
+        self._levels, self._powers = array("f"), array("f")
         self._sample_count = 0
 
     def add(self, samples: Signal) -> None:
@@ -81,18 +82,19 @@ class Listener:
     def finish(self) -> Sound:
         if self._rest.size:
             self._measure(np.pad(self._rest, (0, STEP - self._rest.size)))
-        power = np.convolve(_joined(self._powers), _SMOOTHING, "same") if self._powers else np.zeros(0)
+        power = np.convolve(_floats(self._powers), _SMOOTHING, "same") if self._powers else np.zeros(0)
         duration_seconds = self._sample_count / LISTEN_RATE_HZ
-        return Sound(_joined(self._lows), _joined(self._levels), _decibels(power), duration_seconds)
+        return Sound(self._low, _floats(self._levels), _decibels(power), duration_seconds)
 
     def _measure(self, steps: Signal) -> None:
         """``steps``: a whole number of STEPs."""
         if not steps.size:
             return
-        self._lows.append(steps.reshape(-1, LISTEN_RATE_HZ // LOW_RATE_HZ).mean(axis=1))
-        self._levels.append(_decibels((steps.reshape(-1, STEP) ** 2).mean(axis=1)))
+        self._low.append(steps.reshape(-1, LISTEN_RATE_HZ // LOW_RATE_HZ).mean(axis=1))
+        self._levels.frombytes(_decibels((steps.reshape(-1, STEP) ** 2).mean(axis=1)).tobytes())
         windows = steps.reshape(-1, _ENVELOPE_HOP) * _WINDOW
-        self._powers.append((np.abs(np.fft.rfft(windows, axis=1)[:, _IN_BAND]) ** 2).mean(axis=1).astype(np.float32))
+        powers = (np.abs(np.fft.rfft(windows, axis=1)[:, _IN_BAND]) ** 2).mean(axis=1)
+        self._powers.frombytes(powers.astype(np.float32).tobytes())
 
 
 class ClippedPlaces:
@@ -141,8 +143,8 @@ def _merged_runs(starts: list[int], sample_rate_hz: int) -> Iterator[Span]:
         )
 
 
-def _joined(parts: list[Signal]) -> Signal:
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+def _floats(values: "array[float]") -> Signal:
+    return np.array(values, np.float32)
 
 
 def _decibels(power: npt.NDArray[np.floating]) -> Signal:

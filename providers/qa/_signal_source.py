@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.artifacts import Span
+from providers._media.sound_on_disk import SoundOnDisk
 from providers.qa._signal_sound import LEVEL_RATE_HZ, LOW_RATE_HZ, Signal, Sound, true_spans
 
-COARSE_REACH_SECONDS = 5.0
+COARSE_REACH_SECONDS, COARSE_STEP_SECONDS = 5.0, 20.0
 WINDOW_SECONDS, HOP_SECONDS, WINDOW_REACH_SECONDS = 1.0, 0.5, 0.6
 SAME_FROM, TIMED_FROM = 0.5, 0.8  # Pearson's r: AAC at 64 kbit/s and above keeps 0.95, other speech reaches 0.3
 LEAST_ACTIVE_SHARE = 0.3
@@ -57,16 +58,14 @@ def compare(finished: Sound, source: Sound) -> Comparison:
     return Comparison(windows, _added_silences(finished, source, coarse if recognised or not windows else 0.0))
 
 
-def _coarse_shift(finished: Signal, source: Signal) -> float:
+def _coarse_shift(finished: SoundOnDisk, source: SoundOnDisk) -> float:
     """Seconds by which the whole source fits best, within COARSE_REACH_SECONDS."""
-    if not finished.size or not source.size:
-        return 0.0
-    size = 1 << int(np.ceil(np.log2(finished.size + source.size)))
-    spectrum = np.fft.rfft(finished, size) * np.conj(np.fft.rfft(source, size))
-    products = np.fft.irfft(spectrum, size)
-    reach = min(round(COARSE_REACH_SECONDS * LOW_RATE_HZ), size // 2 - 1)
-    around = np.concatenate([products[-reach:], products[: reach + 1]])
-    return (int(np.argmax(around)) - reach) / LOW_RATE_HZ if float(around.max()) > 0 else 0.0
+    reach, step = round(COARSE_REACH_SECONDS * LOW_RATE_HZ), round(COARSE_STEP_SECONDS * LOW_RATE_HZ)
+    total = np.zeros(2 * reach + 1)
+    for start in range(0, source.size, step):
+        wanted = source[start : start + step]
+        total += _products(_cut(finished, start - reach, wanted.size + 2 * reach), wanted)
+    return (int(np.argmax(total)) - reach) / LOW_RATE_HZ if float(total.max()) > 0 else 0.0
 
 
 def _window_starts(source: Sound) -> list[float]:
@@ -86,7 +85,7 @@ def _has_sound(finished: Sound, start_seconds: float, length_seconds: float) -> 
     return heard.size >= max(1, count - 1) and bool(heard.mean() >= LEAST_ACTIVE_SHARE)
 
 
-def _find(finished: Signal, source: Signal, start_seconds: float, coarse_seconds: float) -> Window:
+def _find(finished: SoundOnDisk, source: SoundOnDisk, start_seconds: float, coarse_seconds: float) -> Window:
     """Where around its expected place one window of the source is heard best."""
     start, length = round(start_seconds * LOW_RATE_HZ), round(WINDOW_SECONDS * LOW_RATE_HZ)
     wanted = source[start : start + length]
@@ -104,15 +103,20 @@ def _find(finished: Signal, source: Signal, start_seconds: float, coarse_seconds
 
 def _normalised_products(heard: Signal, wanted: Signal) -> npt.NDArray[np.float64]:
     """Correlation of ``wanted`` with every stretch of ``heard`` of its length, -1..1."""
-    size = 1 << int(np.ceil(np.log2(heard.size + wanted.size)))
-    products = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(wanted, size)), size)
     energy = np.concatenate([[0.0], np.cumsum(heard.astype(np.float64) ** 2)])
     energies = energy[wanted.size :] - energy[: -wanted.size]
     norm = np.sqrt(np.maximum(energies, 1e-9) * max(float((wanted.astype(np.float64) ** 2).sum()), 1e-9))
-    return products[: heard.size - wanted.size + 1] / norm
+    return _products(heard, wanted) / norm
 
 
-def _cut(signal: Signal, first: int, count: int) -> Signal:
+def _products(heard: Signal, wanted: Signal) -> npt.NDArray[np.float64]:
+    """Scalar product of ``wanted`` with every stretch of ``heard`` of its length."""
+    size = 1 << int(np.ceil(np.log2(heard.size + wanted.size)))
+    products = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(wanted, size)), size)
+    return products[: heard.size - wanted.size + 1]
+
+
+def _cut(signal: SoundOnDisk, first: int, count: int) -> Signal:
     """``count`` samples from ``first``, zeros outside the signal."""
     before, after = max(0, -first), max(0, first + count - signal.size)
     inside = signal[max(0, first) : max(0, first + count)]

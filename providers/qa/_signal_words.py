@@ -3,18 +3,15 @@
 import re
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 from contracts.artifacts import Span
 from contracts.qa import QACheck
 from contracts.script import ScriptResult, Word
+from providers._media.sound_on_disk import SoundOnDisk
 from providers._speech.heard_again import starts_heard
 from providers._speech.recognise import recognise
 from providers.qa._signal_captions import cues_of
 from providers.qa._signal_catalogue import Catalogue
 
-Int16 = npt.NDArray[np.int16]
 Placed = dict[tuple[int, int], float | None]
 """Seconds at which a word is heard, by (line, word of it); None where it is not."""
 
@@ -35,19 +32,19 @@ def can_align(script: ScriptResult | None) -> bool:
     return script is not None and script.has_confident_words and script.phones_origin == "aligned"
 
 
-def placed_words(samples: Int16 | None, script: ScriptResult | None, shift_seconds: float | None) -> Placed:
+def placed_words(samples: SoundOnDisk | None, script: ScriptResult | None, shift_seconds: float | None) -> Placed:
     """Where the script's words are heard in the finished sound."""
     if samples is None or script is None:
         return {}
-    return starts_heard(_floats(samples), script.lines, shift_seconds or 0.0)
+    return starts_heard(samples, script.lines, shift_seconds or 0.0)
 
 
-def word_errors(samples: Int16, recording: npt.NDArray[np.float32], script: ScriptResult) -> WordErrors:
+def word_errors(samples: SoundOnDisk, recording: SoundOnDisk, script: ScriptResult) -> WordErrors:
     """Both are listened to: the recogniser errs on a quarter of all words, so only the difference tells."""
     from jiwer import wer
 
     written = _plain(_text(script))
-    heard = [_plain(" ".join(word.text for word in recognise(sound))) for sound in (_floats(samples), recording)]
+    heard = [_plain(" ".join(word.text for word in recognise(sound))) for sound in (samples, recording)]
     return WordErrors(*(float(wer(" ".join(written), " ".join(words))) for words in heard))
 
 
@@ -124,7 +121,3 @@ def _text(script: ScriptResult) -> str:
 def _plain(text: str) -> list[str]:
     """Words without case and punctuation; characters of scripts without spaces one by one."""
     return [word.strip("_'") for word in re.findall(r"[\u3040-\u30ff\u3400-\u9fff]|[\w']+", text.casefold())]
-
-
-def _floats(samples: Int16) -> npt.NDArray[np.float32]:
-    return samples.astype(np.float32) / np.float32(32767)

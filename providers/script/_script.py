@@ -8,9 +8,9 @@ from typing import Any
 from contracts.artifacts import ArtifactRef, Span
 from contracts.context import ArtifactClient, ProviderContext
 from contracts.script import Line, Phone, ScriptGenerationRequest, ScriptMetrics, ScriptResult, Word
-from providers._media.audio import read_audio
+from providers._media.sound_on_disk import SoundOnDisk, read_audio_to_disk
 from providers._speech.captions import make_cues, to_srt, to_vtt
-from providers._speech.decoding import SAMPLE_RATE_HZ, Samples
+from providers._speech.decoding import SAMPLE_RATE_HZ
 from providers._speech.phones import covered
 from providers._speech.voice_activity import speech_spans
 
@@ -21,7 +21,7 @@ SILENT_NOTE = "Nobody speaks in this recording: the script has no lines."
 class Sound:
     """The request's audio, read once."""
 
-    samples: Samples
+    samples: SoundOnDisk
     duration_seconds: float
     speech: tuple[Span, ...]
 
@@ -29,7 +29,7 @@ class Sound:
 def read_sound(request: ScriptGenerationRequest, context: ProviderContext) -> Sound:
     """Raises: ProviderRejected: no sound in the file."""
     context.progress(0.0, 1.0, "reading the sound")
-    samples = read_audio(context.artifacts.fetch(request.audio_track), SAMPLE_RATE_HZ)
+    samples = read_audio_to_disk(context.artifacts.fetch(request.audio_track), SAMPLE_RATE_HZ)
     return Sound(samples, round(samples.size / SAMPLE_RATE_HZ, 3), speech_spans(samples))
 
 

@@ -108,7 +108,7 @@ def export_to(workspace: Any, production: str, folder: Path) -> dict[str, Path]:
     """Write the deliverables of the newest generations; the page is rendered from them, so it is never older."""
     from contracts.video import VideoAssemblyResult
     from sparkle_dagster.observability.production_view import view_production
-    from sparkle_dagster.observability.report_page import render_report
+    from sparkle_dagster.observability.report_page import write_report
 
     view = view_production(workspace, production)
     video = view.newest(VideoAssemblyResult)
@@ -133,12 +133,10 @@ def export_to(workspace: Any, production: str, folder: Path) -> dict[str, Path]:
             target.with_suffix(".new").replace(target)
             written[name] = target
     summary = summary_of(workspace, production)
-    for name, text in (
-        ("report.html", render_report(view, summary)),
-        ("summary.json", summary.model_dump_json(indent=2)),
-    ):
-        (folder / name).write_text(text, encoding="utf-8")
-        written[name] = folder / name
+    written |= {name: folder / name for name in ("report.html", "summary.json")}
+    with written["report.html"].open("wb") as page:
+        write_report(view, summary, page)
+    written["summary.json"].write_text(summary.model_dump_json(indent=2), encoding="utf-8")
     return written
 
 

@@ -1,6 +1,7 @@
 """The ``report`` asset: the page and the summary that every production ends with."""
 
 import io
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from sparkle_dagster.defs.assets import asset_key, failure_of
 from sparkle_dagster.defs.partitions import PRODUCTIONS
 from sparkle_dagster.execution.node_run import NodeOutcome, data_version_of
 from sparkle_dagster.observability.production_view import Production, summarize, view_production
-from sparkle_dagster.observability.report_page import render_report
+from sparkle_dagster.observability.report_page import write_report
 from sparkle_dagster.workspace import Workspace, this_workspace
 
 CODE_VERSION = "1"
@@ -71,10 +72,14 @@ def make_report(production: Production, run_id: str) -> NodeOutcome:
     summary = summarize(production)
     store = production.workspace.store
     review = production.newest(QAReviewResult)
+    with tempfile.TemporaryFile() as file:
+        write_report(production, summary, file)
+        file.seek(0)
+        page = store.put(file, "text/html")
     result = ReportResult(
         provider="platform",
         fidelity=least(*(stage.result.fidelity for stage in production.stages)),
-        page=store.put(io.BytesIO(render_report(production, summary).encode()), "text/html"),
+        page=page,
         summary=store.put(io.BytesIO(summary.model_dump_json(indent=2).encode()), "application/json"),
         verdict=review.verdict if review else Verdict.NOT_REVIEWED,
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, BinaryIO
 
 from contracts.artifacts import ArtifactRef
 from contracts.events import NodeSummary, RunSummary
@@ -30,6 +30,9 @@ NOTICEABLE_OPENING = 0.5
 """A curve that never gets here is drawn flat, as it is, not blown up to the full height."""
 LEGEND = {"intended": "as told", "measured": "as measured in the finished picture"}
 TEMPLATE = Path(__file__).with_name("report_page.html")
+VIDEO_HERE = "<video>"
+"""Where the bytes of the video go: no value holds a bare ``<``, for all are escaped."""
+BLOCK_BYTES = 3 << 16  # a multiple of three, so that the blocks' base64 joins
 VERDICT_WORDS = {
     "approve": "approved",
     "review": "not approved: a person should look",
@@ -47,12 +50,27 @@ class Live:
     dagster_url: str
 
 
-def render_report(production: Production, summary: RunSummary, live: Live | None = None) -> str:
-    """The page as HTML text; every value that came from outside is escaped.
+def write_report(production: Production, summary: RunSummary, file: BinaryIO) -> None:
+    """The page that works from disk and asks nobody for anything; the video goes into it block by block.
 
-    Args:
-        live: None for a page that works from disk and asks nobody for anything.
+    Every value that came from outside is escaped.
     """
+    before, _, after = _page(production, summary, None).partition(VIDEO_HERE)
+    file.write(before.encode())
+    video = production.newest(VideoAssemblyResult)
+    if video is not None:
+        with production.workspace.store.open(video.assembled_video) as stream:
+            while block := stream.read(BLOCK_BYTES):
+                file.write(base64.b64encode(block))
+    file.write(after.encode())
+
+
+def live_report(production: Production, summary: RunSummary, live: Live) -> str:
+    """The same page as the status service serves it, as HTML text; the video is asked for by the browser."""
+    return _page(production, summary, live)
+
+
+def _page(production: Production, summary: RunSummary, live: Live | None) -> str:
     video = production.newest(VideoAssemblyResult)
     script = production.newest(ScriptResult)
     review = production.newest(QAReviewResult)
@@ -62,7 +80,7 @@ def render_report(production: Production, summary: RunSummary, live: Live | None
     source = video.assembled_video if video else None
     src = ""
     if source:
-        src = f"/artifacts/{source.digest}" if live else _data_uri(production, source)
+        src = f"/artifacts/{source.digest}" if live else f"data:{source.media_type};base64,{VIDEO_HERE}"
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=html.escape(summary.title or production.key),
         production=html.escape(production.key),

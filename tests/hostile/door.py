@@ -1,5 +1,6 @@
 """The real door: files dropped into a real inbox, looked at, admitted; and what must hold whatever came of it."""
 
+import resource
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from sparkle_dagster.workspace import Workspace
 
 STRANGER = ("Traceback", "Errno", "object at 0x", "NoneType", "avcodec", "/tmp/", "b'", "()", "Plugin")
 """What no sentence for whoever sent a file may contain."""
+MOST_INSPECTION_KIB = 1_500_000
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Door:
             (self.workspace.inbox / name).write_bytes(data)
         (arrival,) = look(self.workspace, [])
         keys_before = self.workspace.store.keys("")
+        largest_before = largest_child_kib()
         try:
             outcome = admit(Admission(arrival.production_key, arrival.files, "run", "1"), self.workspace)
         except UploadRejected as refusal:
@@ -45,10 +48,16 @@ class Door:
         finally:
             assert self.workspace.store.keys("") == keys_before, "only a commit makes a production"
             assert left_behind(self.workspace) == []
+            assert largest_child_kib() <= max(largest_before, MOST_INSPECTION_KIB)
             for path in arrival.files.values():
                 path.unlink(missing_ok=True)
         assert isinstance(outcome.result, UploadResult)
         return outcome.result
+
+
+def largest_child_kib() -> int:
+    """Of this process so far, whatever it was."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 
 
 def check_sentence(sentence: str, workspace: Workspace) -> None:

@@ -1,7 +1,6 @@
 """What is no voice and no face: refused at intake, in words, with no visit elsewhere and nothing half-written."""
 
 import re
-import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from tests.media import make_tone, make_video
 
 Made = Callable[[Path], bytes]
 FIVE_HOURS = 5 * 3600
-MOST_CHILD_MEMORY_KB = 1_500_000
 
 
 def _silent_video(folder: Path) -> bytes:
@@ -115,8 +113,3 @@ def test_lure_behind_a_music_tag(name: str, door: Door, server: CountingServer) 
     with pytest.raises(UploadRejected, match="the audio cannot be used"):
         door.knock(talk__mp3=b"ID3\x03\x00\x00\x00\x00\x00\x0a" + bytes(10) + lures(server.address)[name])
     assert server.visits == 0
-
-
-def test_no_case_of_this_module_took_much_memory(door: Door) -> None:
-    """Of all processes that inspected a file so far, the largest."""
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < MOST_CHILD_MEMORY_KB

@@ -20,7 +20,7 @@ from sparkle_dagster.cli.productions import summary_of
 from sparkle_dagster.cli.runs import cancel_runs
 from sparkle_dagster.execution.decisions import rule
 from sparkle_dagster.observability.production_view import Production, summarize, view_production
-from sparkle_dagster.observability.report_page import Live, render_report
+from sparkle_dagster.observability.report_page import Live, live_report
 from sparkle_dagster.observability.service import intake
 from sparkle_dagster.observability.service.choices import choices_of, start_plan_of
 from sparkle_dagster.observability.service.files import VerifiedCopies, file_response
@@ -200,7 +200,7 @@ class StatusApp:
         logs = sorted((self._workspace.settings.home / "logs").glob(f"{status.production}-*.log"))
         summary = summarize(view, unfinished_of(status, self._workspace), str(logs[-1]) if logs else "")
         web = self._workspace.registry.settings.services.webserver
-        return render_report(view, summary, Live(status, f"http://{web.host}:{web.port}"))
+        return live_report(view, summary, Live(status, f"http://{web.host}:{web.port}"))
 
     async def openapi(self, _request: Request) -> Response:
         return JSONResponse(

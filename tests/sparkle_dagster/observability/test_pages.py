@@ -1,5 +1,7 @@
 """The report and the demo's page of a hostile production: everything is shown letter for letter, nothing executes."""
 
+import base64
+import io
 import json
 import re
 import shlex
@@ -9,9 +11,11 @@ import pytest
 
 from contracts.qa import Evidence, QACheck, QAReviewResult, Verdict
 from contracts.script import ScriptResult
+from contracts.video import VideoAssemblyResult
+from sparkle_dagster.observability import report_page
 from sparkle_dagster.observability.demo_page import render_demo
 from sparkle_dagster.observability.production_view import summarize, view_production
-from sparkle_dagster.observability.report_page import command_for, render_report
+from sparkle_dagster.observability.report_page import command_for, write_report
 from sparkle_dagster.workspace import Workspace
 from tests.sparkle_dagster.observability.conftest import HOSTILE, KEY, commit, commit_hostile_production, commit_upload
 
@@ -43,7 +47,9 @@ def hostile(workspace: Workspace) -> Workspace:
 
 def report_of(workspace: Workspace) -> str:
     view = view_production(workspace, KEY)
-    return render_report(view, summarize(view))
+    file = io.BytesIO()
+    write_report(view, summarize(view), file)
+    return file.getvalue().decode()
 
 
 def test_report_shows_hostile_texts_letter_for_letter(hostile: Workspace) -> None:
@@ -115,6 +121,17 @@ def test_command_to_make_it_again_is_one_command_in_a_shell(hostile: Workspace) 
 def test_command_of_a_plain_production_is_plain(workspace: Workspace) -> None:
     commit_upload(workspace, "Welcome")
     assert command_for(view_production(workspace, KEY)) == "sparkle run voice.wav --title=Welcome"
+
+
+def test_the_whole_video_is_in_the_page_block_by_block(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_page, "BLOCK_BYTES", 3_000)
+    video = workspace.settings.project / "samples/voice_short.wav"
+    commit_upload(workspace)
+    ref = workspace.store.put(video, "video/mp4")
+    commit(workspace, "assembled_video", VideoAssemblyResult(provider="pyav", assembled_video=ref))
+    found = re.search(r'src="data:video/mp4;base64,([^"]*)"', report_of(workspace))
+    assert found is not None
+    assert base64.b64decode(found[1], validate=True) == video.read_bytes()
 
 
 def test_report_of_a_production_that_has_only_begun(workspace: Workspace) -> None:
