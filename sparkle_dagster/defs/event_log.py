@@ -2,7 +2,7 @@
 
 Dagster 1.13 opens an engine and a connection for each statement. Every statement is compiled anew then, and as the last
 connection to a file closes, SQLite copies its journal back and waits for the disk: 1,100 times in a run of five steps
-that makes nothing. ``configs/dagster.yaml`` names this class; see decision 0020.
+that makes nothing. ``configs/dagster.yaml`` names this class; see decision 0021.
 """
 
 import weakref
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from dagster._core.storage.event_log import SqliteEventLogStorage
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 
 MAX_OPEN_FILES = 16
 """A daemon and a web server look into the files of many runs."""
@@ -56,11 +56,17 @@ class OpenSqliteEventLog(SqliteEventLogStorage):
         engine = self._engines.get(shard)
         if engine is None:
             engine = create_engine(self.conn_string_for_shard(shard), connect_args={"timeout": BUSY_SECONDS})
+            event.listen(engine, "connect", _wait_for_the_disk_less)
             self._engines[shard] = engine
         self._engines.move_to_end(shard)
         while len(self._engines) > MAX_OPEN_FILES:
             self._engines.popitem(last=False)[1].dispose()
         return engine
+
+
+def _wait_for_the_disk_less(connection: Any, _record: Any) -> None:
+    """A power cut may take the last events, and spoils no file; what was made is in the store, which waits."""
+    connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _close(engines: OrderedDict[str, Engine]) -> None:

@@ -45,6 +45,13 @@ def test_what_one_writes_the_other_reads(tmp_path: Path, writer: str, reader: st
     assert not list((tmp_path / "history/runs").glob("*-wal")), "every file was closed"
 
 
+def test_an_event_does_not_wait_for_the_disk_and_the_journal_keeps_files_whole(tmp_path: Path) -> None:
+    with opened(tmp_path, OURS) as instance, instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+        (synchronous,) = connection.exec_driver_sql("PRAGMA synchronous").one()
+        (journal,) = connection.exec_driver_sql("PRAGMA journal_mode").one()
+    assert (synchronous, journal) == (1, "wal"), "NORMAL is safe for files that are written ahead alone"
+
+
 def test_a_file_stays_open_and_not_too_many(tmp_path: Path) -> None:
     with opened(tmp_path, OURS) as instance:
         dg.materialize([one], instance=instance)
