@@ -4,15 +4,20 @@ Not here: guessing words (``recognise``), or what to do when text and sound do n
 
 Long audio is taken in windows. In each, the best unfinished path through the text tells how far the text gets; the
 window is cut at a pause well before its end, and exactly those words are then aligned to exactly that sound. Where
-the two differ, only the words that are really said are placed. Memory stays that of one window, whatever the length.
+the two differ, only the words that are really said are placed. Memory stays that of a few windows, whatever the length:
+while some are aligned exactly, the next are looked ahead at, as if those will fit; where one does not, it is done anew.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from contracts.artifacts import Span
 from contracts.script import Phone, Word
 from providers._media.sound_on_disk import AnySound
+from providers._speech.copies import Copies
 from providers._speech.decoding import SAMPLE_RATE_HZ, Recogniser, word_follower
 from providers._speech.phones import SIL, allphone, covered
 from providers._speech.placement import MIN_UNWRITTEN_FRAMES, Placed, Placement, Placer, frame, seconds, unheard
@@ -86,6 +91,17 @@ def pronunciations(words: Iterable[str], dictionary: Recogniser) -> dict[str, st
     return {word: phones for word, phones in found.items() if phones is not None}
 
 
+class _Window(NamedTuple):
+    """What a look ahead found: the next ``word_count`` words lie between the frames ``first`` and ``reached``."""
+
+    first: int
+    word_count: int
+    reached: int
+    is_last: bool
+    exact: Future[Placement] | None
+    """None where no word was found."""
+
+
 class _Walk:
     """Through the sound, window by window, with the text in hand."""
 
@@ -99,25 +115,45 @@ class _Walk:
     def run(self, words: Sequence[str], progress: Callable[[float], None] | None) -> Placement:
         done = Placement()
         at = lost = 0
-        while len(done.words) < len(words) and at < self._end and lost < _MAX_LOST_WINDOWS:
-            step, reached = self._step(words[len(done.words) :], at)
-            lost = 0 if step.words else lost + 1
-            done.add(step)
-            at = reached
-            if progress is not None:
-                progress(seconds(at))
+        windows: deque[_Window] = deque()
+        with Copies(self._placer, self._end // frame(WINDOW_SECONDS) + 1) as copies:
+            while len(done.words) < len(words) and at < self._end and lost < _MAX_LOST_WINDOWS:
+                rest = words[len(done.words) :]
+                self._look_ahead(windows, copies, rest, at)
+                window = windows.popleft()
+                step, reached = self._step(rest, window)
+                if (len(step.words), reached) != (window.word_count, window.reached):
+                    _drop(windows)  # they were looked at from the wrong place
+                lost = 0 if step.words else lost + 1
+                done.add(step)
+                at = reached
+                if progress is not None:
+                    progress(seconds(at))
         done.words += unheard(len(words) - len(done.words), at, self._end)
         if self._end - at >= MIN_UNWRITTEN_FRAMES:
             done.unwritten.append((at, self._end))
         return done
 
-    def _step(self, rest: Sequence[str], at: int) -> tuple[Placement, int]:
+    def _look_ahead(self, windows: deque[_Window], copies: Copies, rest: Sequence[str], at: int) -> None:
+        """Fill ``windows``, which begin at the frame ``at`` with the first word of ``rest``."""
+        ahead = sum(window.word_count for window in windows)
+        while len(windows) < copies.ahead:
+            if windows:
+                at = windows[-1].reached
+                if not windows[-1].word_count or ahead >= len(rest) or at >= self._end:
+                    return
+            is_last = self._end - at <= frame(WINDOW_SECONDS)
+            count, reached = (len(rest) - ahead, self._end) if is_last else self._how_far(rest[ahead:], at)
+            exact = copies.exactly(rest[ahead : ahead + count], at, reached) if count else None
+            windows.append(_Window(at, count, reached, is_last, exact))
+            ahead += count
+
+    def _step(self, rest: Sequence[str], window: _Window) -> tuple[Placement, int]:
         """The words of one window, and the frame to go on from."""
-        is_last = self._end - at <= frame(WINDOW_SECONDS)
-        count, reached = (len(rest), self._end) if is_last else self._how_far(rest, at)
-        exact = self._placer.exactly(rest[:count], at, reached) if count else None
+        at, is_last = window.first, window.is_last
+        exact = window.exact.result() if window.exact else None
         if exact is not None and not exact.is_poor:
-            return exact, reached
+            return exact, window.reached
         end = min(self._end, at + frame(WINDOW_SECONDS))
         rough, reached = self._placer.roughly(_ahead(rest), at, end, is_last=is_last)
         if is_last:
@@ -141,6 +177,12 @@ class _Walk:
         keep = keep if length >= _MIN_PAUSE_FRAMES else min(high, len(found))
         after = found[keep].start if keep < len(found) else found[-1].end
         return keep, first + (found[keep - 1].end + after) // 2
+
+
+def _drop(windows: deque[_Window]) -> None:
+    while windows:
+        if (exact := windows.pop().exact) is not None:
+            exact.cancel()
 
 
 def _ahead(rest: Sequence[str]) -> Sequence[str]:
