@@ -102,9 +102,9 @@ def watched_faces() -> Iterator[_Spent]:
     def detector(*parts: Any) -> Callable[[Any], Any]:
         find = of_options(*parts)
 
-        def searched(bgr: Any) -> Any:
+        def searched(*picture: Any) -> Any:
             spent.searched += 1
-            return find(bgr)
+            return find(*picture)
 
         return searched
 
@@ -153,8 +153,8 @@ def network(order: Order) -> dict[str, Any]:
     import torch
 
     from benchmarks.wav2lip_parts import baseline as plain
+    from providers.lipsync._stages import in_order
     from providers.lipsync._wav2lip_engine import CPU_BATCHES, psnr_db
-    from providers.lipsync._wav2lip_stages import in_order
     from providers.lipsync._wav2lip_weights import Compute, Plan, cores, warm_weights
 
     threads = torch.get_num_threads()  # an engine that is made ready leaves one to each of its workers
