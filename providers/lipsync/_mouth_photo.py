@@ -1,7 +1,9 @@
 """A talking video from a photo: the mouth speaks, and the rest is alive."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import cv2
 import numpy as np
@@ -22,6 +24,7 @@ from providers.lipsync._mouth_drive import MouthDrive
 from providers.lipsync._mouth_life import LifeOptions, LivingPhoto, life_curves
 from providers.lipsync._mouth_rendered import OUTSIDE_SEGMENTS, Files, NothingToAnimate, Rendered
 from providers.lipsync._mouth_rig import MouthRig
+from providers.lipsync._stages import FRAMES_BEHIND, WriteBehind
 
 FRONTAL = 0.9
 """Confidence in the mouth from which the eyes may blink: a lid drawn beside the eye is worse than none."""
@@ -71,17 +74,31 @@ def render_photo(
     painter = PhotoPainter(still, face, mouth, drive, life)
     openings: list[float] = []
     width, height = painter.size
-    quiet = painter.without_mouth(before_size(width, height))
-    with (
-        VideoWriter(files.aligned, width=width, height=height, fps=drive.fps, profile=profile) as writer,
-        BeforeWriter(files.before, width, height, drive.fps, profile) as before_writer,
-    ):
-        for index in range(drive.frame_count):
-            frame, opening = painter.frame(index)
-            writer.write_planar(frame)
-            before_writer.write_planar(quiet.frame(index))
-            openings.append(opening)
-            progress(index + 1, drive.frame_count, "animating the photo")
+    is_over = Event()
+
+    def write_before() -> None:
+        quiet = painter.without_mouth(before_size(width, height))
+        with BeforeWriter(files.before, width, height, drive.fps, profile) as writer:
+            for index in range(drive.frame_count):
+                writer.write_planar(quiet.frame(index))
+                if is_over.is_set():
+                    return
+
+    with ThreadPoolExecutor(1) as beside:
+        before = beside.submit(write_before)
+        try:
+            with (
+                VideoWriter(files.aligned, width=width, height=height, fps=drive.fps, profile=profile) as writer,
+                WriteBehind(writer.write_planar, FRAMES_BEHIND) as behind,
+            ):
+                for index in range(drive.frame_count):
+                    frame, opening = painter.frame(index)
+                    behind.put(frame)
+                    openings.append(opening)
+                    progress(index + 1, drive.frame_count, "animating the photo")
+            before.result()
+        finally:
+            is_over.set()
     reasons = ["" if strength > 0 else OUTSIDE_SEGMENTS for strength in drive.strengths]
     return Rendered(openings, reasons, mouth.confidence)
 

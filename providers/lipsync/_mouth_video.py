@@ -21,6 +21,7 @@ from providers.lipsync._mouth_drive import MouthDrive
 from providers.lipsync._mouth_pingpong import played_frames, played_indices
 from providers.lipsync._mouth_rendered import OUTSIDE_SEGMENTS, Files, NothingToAnimate, Rendered
 from providers.lipsync._mouth_shots import Shot, Survey, Surveyor, ranges
+from providers.lipsync._stages import FRAMES_BEHIND, WriteBehind
 
 LOWEST_FPS = 12.0  # a slower video cannot show speech; it is brought to the profile's rate
 HIGHEST_FPS = 120.0
@@ -67,11 +68,13 @@ def render_video(
     shown = played_frames((frame.picture for frame in frames()), len(sources), drive.frame_count, files.folder)
     with (
         VideoWriter(files.aligned, width=width, height=height, fps=drive.fps, profile=profile) as writer,
-        BeforeWriter(files.before, width, height, drive.fps, profile) as before,
+        BeforeWriter(files.before, width, height, drive.fps, profile) as before_writer,
+        WriteBehind(writer.write_planar, FRAMES_BEHIND) as behind,
+        WriteBehind(before_writer.write_planar, FRAMES_BEHIND) as before_behind,
     ):
         for place, (slot, picture) in enumerate(shown):
-            writer.write_planar(painter.paint(place, sources[slot], picture))
-            before.write_planar(picture)
+            before_behind.put(picture)
+            behind.put(painter.paint(place, sources[slot], picture))
             progress(SURVEY_SHARE + (1 - SURVEY_SHARE) * (place + 1) / drive.frame_count, 1.0, "animating the video")
     return Rendered(painter.openings, reasons, seen.confidence)
 

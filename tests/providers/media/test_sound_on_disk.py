@@ -20,6 +20,7 @@ def test_it_is_sliced_as_an_array_is(part: slice) -> None:
     np.testing.assert_array_equal(sound[part], samples[part])
 
 
+@pytest.mark.requirement("X3")
 def test_a_file_read_to_disk_sounds_as_one_read_to_memory(tmp_path: Path) -> None:
     path = make_tone(tmp_path / "tone.wav", seconds=2.3)
     np.testing.assert_array_equal(read_audio_to_disk(path)[:], read_audio(path))

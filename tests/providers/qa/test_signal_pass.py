@@ -3,6 +3,7 @@
 import gc
 from pathlib import Path
 
+import pytest
 from av.video.frame import VideoFrame
 
 from providers.qa._signal_pass import FilePass
@@ -10,6 +11,7 @@ from providers.qa._signal_picture import Watcher
 from tests.media import make_video
 
 
+@pytest.mark.requirement("X3")
 def test_no_frame_waits_for_the_garbage_collector(tmp_path: Path) -> None:
     """Hundreds of them would: as many as come between two collections, whatever else the program does."""
     path = make_video(tmp_path / "film.mp4", seconds=4)
