@@ -91,19 +91,21 @@ def _photo(project: Path, size: tuple[int, int]) -> Path:
 
 
 def _voice(project: Path, seconds: int, shift: int) -> tuple[Path, Path]:
-    """The shipped voice again and again, begun ``shift`` samples later; and its words as often."""
+    """The shipped sentence as often as it fits, with pauses between, begun ``shift`` samples later; and its words."""
     with wave.open(str(project / "samples/voice.wav")) as sound:
         parameters, data = sound.getparams(), sound.readframes(sound.getnframes())
     frame_bytes = parameters.nchannels * parameters.sampwidth
-    wanted_bytes = seconds * parameters.framerate * frame_bytes
-    repeats = -(-wanted_bytes // len(data)) + 1
+    wanted_frames = seconds * parameters.framerate
+    repeats = wanted_frames // parameters.nframes
+    pause_frames = (wanted_frames - repeats * parameters.nframes - shift) // repeats
     target = project / f"voice_{shift}.wav"
     with wave.open(str(target), "wb") as sound:
         sound.setparams(parameters)
-        sound.writeframes((data * repeats)[shift * frame_bytes :][:wanted_bytes])
+        said = bytes(shift * frame_bytes) + (data + bytes(pause_frames * frame_bytes)) * repeats
+        sound.writeframes(said.ljust(wanted_frames * frame_bytes, b"\0"))
     words = target.with_suffix(".txt")
     text = (project / "samples/voice.txt").read_text().strip()
-    words.write_text("\n".join([text] * max(1, wanted_bytes // len(data))) + "\n")
+    words.write_text("\n".join([text] * repeats) + "\n")
     return target, words
 
 

@@ -70,8 +70,8 @@ def align(
     said = [[word for word in words if word in known] for words in said]
     if not any(said):
         raise NotAligned("the text holds no word that can be read as English")
-    walk = _Walk(samples, scout, known)
-    placement = walk.run([word for words in said for word in words], progress)
+    placement = _Walk(samples, scout, known).run([word for words in said for word in words], progress)
+    del scout  # decoders are large, and hearing phones by ear needs another one
     duration = round(samples.size / SAMPLE_RATE_HZ, 3)
     words = _written_words(written, said, placement.words, duration)
     if (confidence := _confidence(words)) < min_confidence:
