@@ -22,6 +22,7 @@ import numpy.typing as npt
 from benchmarks.qa_parts import calibration_page
 from benchmarks.qa_parts.planting import PLANTS, still_face
 from benchmarks.qa_parts.productions import PROJECT, Made, Workshop, workshop
+from contracts.artifacts import ArtifactRef
 from contracts.base import Fidelity
 from contracts.production import DeliveryProfile
 from contracts.qa import QAReviewResult
@@ -77,15 +78,16 @@ def _reviewed(place: Workshop, folder: Path, number: int, *, is_planted: bool) -
     found["good"] = _kept(place.review(made))
     if is_planted and found["is_good"]:
         other = _made(place, folder, number + 1, face, like=made)
-        found["planted"] = {name: _kept(review) for name, review in _planted(place, folder, made, other)}
+        found["planted"] = {name: _kept(review) for name, review in _planted(place, folder, face, made, other)}
     return found
 
 
-def _planted(place: Workshop, folder: Path, made: Made, other: Made) -> Iterator[tuple[str, QAReviewResult]]:
+def _planted(
+    place: Workshop, folder: Path, face: Path, made: Made, other: Made
+) -> Iterator[tuple[str, QAReviewResult]]:
     source, theirs = place.store.fetch(made.video), place.store.fetch(other.video)
     plants = dict(PLANTS)
-    if made.lipsync.before_mouth is not None:
-        plants["still face"] = still_face(place.store.fetch(made.lipsync.before_mouth))
+    plants["still face"] = still_face(place.store.fetch(_mute(place, folder, made, face)))
     for name, plant in plants.items():
         target = folder / "planted.mp4"
         plant(source, theirs, target)
@@ -98,6 +100,13 @@ def _planted(place: Workshop, folder: Path, made: Made, other: Made) -> Iterator
         "mouth of another voice",
         place.review(Made(other.audio, other.script, made.lipsync, _under(place, folder, made, other))),
     )
+
+
+def _mute(place: Workshop, folder: Path, made: Made, face: Path) -> ArtifactRef:
+    """The same face for as long, with nothing to say."""
+    count = round(made.script.duration_seconds * RATE_HZ)
+    nothing = make_sound(folder / "nothing.wav", np.zeros((1, count), np.float32), RATE_HZ)
+    return place.make(face, nothing).lipsync.aligned_video
 
 
 def _under(place: Workshop, folder: Path, made: Made, other: Made) -> Any:

@@ -51,5 +51,5 @@ class LipSyncResult(TaskResult):
     )
     before_mouth: ArtifactRef | None = Field(
         default=None,
-        description="The aligned video's frames before a mouth was drawn, at reduced size; QA compares the rest.",
+        description="Some of the aligned video's frames, at their times, before a mouth was drawn, at reduced size.",
     )

@@ -87,7 +87,8 @@ class QAReviewRequest(TaskRequest):
     script: ScriptResult | None = None
     mouth_curve: ArtifactRef | None = Field(default=None, description="MouthCurve that lip-sync intended.")
     before_mouth: ArtifactRef | None = Field(
-        default=None, description="The video's frames before a mouth was drawn: what else differs is a fault."
+        default=None,
+        description="Frames of the video before a mouth was drawn, at their times: what else differs is a fault.",
     )
     untouched: tuple[FrameRange, ...] = Field(
         default=(), description="Frames that lip-sync left as they were: their borders are looked at."

@@ -118,17 +118,17 @@ def frozen(source: Path, other: Path, target: Path) -> None:
     with_picture(source, target, pictures)
 
 
-def still_face(before: Path) -> Plant:
-    """The head lives, the mouth does not: the frames before a mouth was drawn, as the picture."""
+def still_face(mute: Path) -> Plant:
+    """The head lives, the mouth does not: ``mute`` is the picture."""
 
     def plant(source: Path, other: Path, target: Path) -> None:
-        with_picture(source, target, lambda frames: _instead(frames, before))
+        with_picture(source, target, lambda frames: _instead(frames, mute))
 
     return plant
 
 
-def _instead(frames: Iterator[VideoFrame], before: Path) -> Iterator[VideoFrame]:
-    with av.open(str(before)) as film:
+def _instead(frames: Iterator[VideoFrame], mute: Path) -> Iterator[VideoFrame]:
+    with av.open(str(mute)) as film:
         for _, frame in zip(frames, film.decode(video=0), strict=False):
             yield frame
 

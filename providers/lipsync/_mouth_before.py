@@ -1,4 +1,4 @@
-"""The frames before a mouth was drawn, kept at reduced size beside the aligned video: what a review compares with."""
+"""Some frames as they were before a mouth was drawn, small, beside the aligned video: what a review compares with."""
 
 from pathlib import Path
 
@@ -10,16 +10,19 @@ from providers._media.encode import VideoWriter
 from providers._media.planar import Planar, planes
 
 LONG_SIDE_PX = 480
+EVERY_SECONDS = 0.2
+"""As often as a review looks; each of them is a frame of the aligned video, at its time."""
 
 
 class BeforeWriter(VideoWriter):
-    """Writes planar frames of any size, scaled down."""
+    """Takes the frames whose number ``every`` divides: planar, of any size; scales them down."""
 
     def __init__(self, path: Path, width: int, height: int, fps: float, profile: DeliveryProfile) -> None:
-        """``width`` and ``height`` of the aligned video."""
+        """``width``, ``height`` and ``fps`` of the aligned video."""
         width, height = before_size(width, height)
+        self.every = max(1, round(fps * EVERY_SECONDS))
         quick = profile.model_copy(update={"preset": "ultrafast", "crf": 20})
-        super().__init__(path, width=width, height=height, fps=fps, profile=quick)
+        super().__init__(path, width=width, height=height, fps=fps / self.every, profile=quick)
         self._small_shape = (height * 3 // 2, width)
 
     def write_planar(self, picture: Planar) -> None:

@@ -79,7 +79,7 @@ def render_photo(
     def write_before() -> None:
         quiet = painter.without_mouth(before_size(width, height))
         with BeforeWriter(files.before, width, height, drive.fps, profile) as writer:
-            for index in range(drive.frame_count):
+            for index in range(0, drive.frame_count, writer.every):
                 writer.write_planar(quiet.frame(index))
                 if is_over.is_set():
                     return

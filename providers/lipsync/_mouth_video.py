@@ -73,7 +73,8 @@ def render_video(
         WriteBehind(before_writer.write_planar, FRAMES_BEHIND) as before_behind,
     ):
         for place, (slot, picture) in enumerate(shown):
-            before_behind.put(picture)
+            if place % before_writer.every == 0:
+                before_behind.put(picture)
             behind.put(painter.paint(place, sources[slot], picture))
             progress(SURVEY_SHARE + (1 - SURVEY_SHARE) * (place + 1) / drive.frame_count, 1.0, "animating the video")
     return Rendered(painter.openings, reasons, seen.confidence)

@@ -20,6 +20,7 @@ Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 EVERY_SECONDS = 0.2
+SAME_MOMENT_SECONDS = 0.02
 HEAD = (-0.25, -0.25, 1.25, 1.2)  # left, top, right, bottom in shares of the face's box: hair to chin
 MOUTH = (0.0, 0.52, 1.0, 1.2)  # from the nose's tip down, as wide as the face: the jaw moves with the mouth
 WINDOW_PX, SIGMA = 11, 1.5  # and the constants below: Wang et al., Image quality assessment, 2004
@@ -35,7 +36,7 @@ class Likeness(NamedTuple):
 
 
 class BeforeMouth:
-    """Reads the frames before a mouth was drawn beside the finished ones, as far as both reach."""
+    """Reads frames from before a mouth was drawn beside the finished ones, and compares those of the same moment."""
 
     def __init__(self, path: Path) -> None:
         """Raises (here and later): ProviderRejected: it does not decode."""
@@ -50,12 +51,12 @@ class BeforeMouth:
 
     def compare(self, time_seconds: float, gray: Image, face: Box | None) -> None:
         """``gray`` uint8 (H, W) of the finished picture, full range; ``face`` in its pixels."""
-        if face is None or (self._found and time_seconds < self._found[-1].time_seconds + EVERY_SECONDS - 1e-6):
+        if face is None or (self._found and time_seconds < self._found[-1].time_seconds + EVERY_SECONDS - 0.001):
             return
         while self._next is not None and self._next.time_seconds <= time_seconds + 0.001:
             self._shown, self._next = self._next, next(self._frames, None)
-        if self._shown is None or (self._next is None and time_seconds > self._shown.time_seconds + EVERY_SECONDS):
-            return  # one of them has ended
+        if self._shown is None or time_seconds > self._shown.time_seconds + SAME_MOMENT_SECONDS:
+            return
         before = planes(self._shown.picture)[0]
         if before.shape != gray.shape:
             before = np.asarray(cv2.resize(before, gray.shape[1::-1], interpolation=cv2.INTER_AREA), np.uint8)

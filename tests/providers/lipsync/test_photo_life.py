@@ -148,16 +148,17 @@ def test_the_frames_before_the_mouth_are_the_same_but_for_the_mouth(
     result = animate(request, sway=True, breathing=True, blinks=True)
     assert result.before_mouth is not None
     before, after = (decoded(store.fetch(ref)) for ref in (result.before_mouth, result.aligned_video))
-    assert len(before) == len(after) == 40
+    assert (len(before), len(after)) == (8, 40), "five a second"
     assert before[0].shape == (480, 480, 3)
     still = portrait(samples, 480)
     assert any(np.abs(frame[60:200, 120:330].astype(int) - still[60:200, 120:330]).mean() > 3 for frame in before)
-    for index in range(0, 40, 5):
-        apart = np.abs(before[index].astype(int) - after[index])
+    for first, second in zip(before, after[::5], strict=True):
+        apart = np.abs(first.astype(int) - second)
         apart[170:310, 140:310] = 0
         assert apart.mean() < 2.5
     mouths = [
-        np.abs(a[200:250, 190:265].astype(int) - b[200:250, 190:265]).mean() for a, b in zip(before, after, strict=True)
+        np.abs(a[200:250, 190:265].astype(int) - b[200:250, 190:265]).mean()
+        for a, b in zip(before, after[::5], strict=True)
     ]
     assert max(mouths) > 12
 

@@ -29,15 +29,24 @@ def short(film: Film) -> Film:
     return film.cut_to(3.0)
 
 
-@pytest.fixture
-def before(face: Image, short: Film, put: Callable[[Path], ArtifactRef], tmp_path: Path) -> ArtifactRef:
-    """The frames as they were before the mouth was painted."""
-    count = len(short.frames)
+@pytest.fixture(params=(1, 5), ids=("every frame", "five a second"))
+def before(
+    face: Image, short: Film, put: Callable[[Path], ArtifactRef], tmp_path: Path, request: pytest.FixtureRequest
+) -> ArtifactRef:
+    """The frames as they were before the mouth was painted, all or every fifth."""
+    every: int = request.param
+    count = len(short.frames) // every
     bt709 = {"colorspace": 1, "color_primaries": 1, "color_trc": 1, "color_range": 1}
     path = tmp_path / "before.mp4"
     return put(
         make_video(
-            path, seconds=count / FPS, fps=FPS, width=SIDE_PX, height=SIDE_PX, pictures=[face] * count, colours=bt709
+            path,
+            seconds=count * every / FPS,
+            fps=FPS / every,
+            width=SIDE_PX,
+            height=SIDE_PX,
+            pictures=[face] * count,
+            colours=bt709,
         )
     )
 
