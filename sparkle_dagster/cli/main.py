@@ -1,5 +1,7 @@
 """`sparkle`: one file per group of commands; each imports what it needs when it runs, so that --help is quick."""
 
+import atexit
+import gc as collector
 import sys
 
 import typer
@@ -26,6 +28,8 @@ from sparkle_dagster.cli import (
 )
 from sparkle_dagster.cli.output import fail, print_json, wants_json
 
+COLLECT_EVERY = 50_000
+"""New objects. Loading Dagster makes a million that stay: looking for rings among them takes a tenth of that time."""
 WRONG_USAGE = 2
 """Exit code of Click for arguments that it does not understand."""
 
@@ -71,6 +75,8 @@ app.command("dev")(dev.dev)
 
 def main() -> None:
     """Entry point: a typed error is one readable paragraph and exit code 1, never a traceback."""
+    collector.set_threshold(COLLECT_EVERY)
+    atexit.register(collector.freeze)  # at the end nothing needs to be collected; it would take a quarter of a second
     try:
         app()
     except SparkleError as error:
