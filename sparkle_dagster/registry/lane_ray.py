@@ -33,7 +33,8 @@ Message = dict[str, Any]
 
 NAMESPACE = "sparkle"
 _PROBE_SECONDS = 2.0
-_CONNECT_SECONDS = 60.0
+_CONNECT_SECONDS = 90.0
+_CONNECT_TIMES = 2  # a busy head gives a caller from outside half a minute to begin, then gives up
 _START_SECONDS = 90.0
 """For a slot's actor to be placed and started, or to come back."""
 _SOON_SECONDS = 10.0
@@ -249,16 +250,20 @@ class RayLane:
         problems: list[BaseException] = []
 
         def connect() -> None:
-            try:
-                ray.init(self.settings.address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
-            except BaseException as error:  # noqa: BLE001 - handed over to the thread that waits
-                problems.append(error)
+            for left in reversed(range(_CONNECT_TIMES)):
+                try:
+                    ray.init(self.settings.address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
+                except BaseException as error:  # noqa: BLE001 - handed over to the thread that waits
+                    if left and isinstance(error, ConnectionError):
+                        continue
+                    problems.append(error)
+                return
 
         thread = threading.Thread(target=connect, daemon=True)
         thread.start()
         thread.join(_CONNECT_SECONDS)
         if problems or thread.is_alive():
-            why = _first_line(problems[0]) if problems else f"no answer within {_CONNECT_SECONDS:g} s"
+            why = " ".join(str(problems[0]).split()) if problems else f"no answer within {_CONNECT_SECONDS:g} s"
             raise ProviderUnavailable(f"lane {self.name}: cannot join the cluster at {self.settings.address}: {why}")
 
 
