@@ -110,6 +110,7 @@ class Stack:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=_as_in_a_container,
             )
         wait_for(lambda: self.is_healthy(service), f"{service} to be healthy")
 
@@ -200,6 +201,11 @@ def _postgres(data: Path, port: str) -> Iterator[None]:
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(timeout=60)
+
+
+def _as_in_a_container() -> None:
+    """Dagster ends on SIGTERM as on SIGINT, which a shell lets its background jobs ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _kill_session(leader: int) -> None:
