@@ -21,7 +21,7 @@ def test_no_frame_waits_for_the_garbage_collector(tmp_path: Path) -> None:
         film = FilePass(lambda _size: Watcher(), 160, lambda done, total, note="": None)
         film.run(path)
         picture = film.picture()
-        alive = sum(isinstance(item, VideoFrame) for item in gc.get_objects())
+        alive = sum(type(item) is VideoFrame for item in gc.get_objects())
     finally:
         gc.enable()
     assert len(picture.times_seconds) == 100
