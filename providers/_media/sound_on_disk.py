@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from contracts.errors import ProviderFailed
 from providers._media.audio import Samples, read_audio_blocks
 
 _SAMPLE_BYTES = 4
@@ -34,10 +35,15 @@ class SoundOnDisk:
         return sound
 
     def append(self, samples: Samples) -> None:
-        """float32 (n,). Raises: OSError: the disk is full."""
+        """float32 (n,). Raises: ProviderFailed: the disk is full."""
         left = memoryview(samples.astype(np.float32, copy=False).tobytes())
-        while left:
-            left = left[self._file.write(left) :]
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            raise ProviderFailed(
+                f"the sound cannot be kept in the folder for temporary files ({error.strerror}); free some space there"
+            ) from error
         self.size += samples.size
 
     def __getitem__(self, part: slice) -> Samples:

@@ -100,24 +100,22 @@ def _keep_running(command: list[str], project: Path) -> int:
     Returns:
         exit code of services that were told to stop, or that ended before they had properly started.
     """
-    child: subprocess.Popen[bytes] | None = None
+    child = subprocess.Popen(command, cwd=project)  # noqa: S603 - our own command line
     is_stopping = False
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         nonlocal is_stopping
         is_stopping = True
-        if child is not None:
-            child.send_signal(signal.SIGINT)
+        child.send_signal(signal.SIGINT)
 
-    # Before the first child: what a shell lets its background jobs ignore, they would ignore too, and never end.
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     while True:
         started = time.monotonic()
-        child = subprocess.Popen(command, cwd=project)  # noqa: S603 - our own command line
-        if is_stopping:
-            child.send_signal(signal.SIGINT)
         code = child.wait()
         if is_stopping or time.monotonic() - started < PROPER_START_SECONDS:
             return code
         console().print("[yellow]the UI or the daemon was lost[/]; both are started again")
+        child = subprocess.Popen(command, cwd=project)  # noqa: S603 - our own command line
+        if is_stopping:
+            child.send_signal(signal.SIGINT)

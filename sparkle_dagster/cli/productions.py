@@ -1,8 +1,10 @@
 """`sparkle status`, `show`, `export`."""
 
 import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 from rich.console import Group
@@ -127,17 +129,25 @@ def export_to(workspace: Any, production: str, folder: Path) -> dict[str, Path]:
     written: dict[str, Path] = {}
     for name, ref in wanted.items():
         if ref is not None:
-            target = folder / name
-            with workspace.store.open(ref) as stream, target.with_suffix(".new").open("wb") as copy:
+            written[name] = folder / name
+            with workspace.store.open(ref) as stream, _whole(written[name]) as copy:
                 shutil.copyfileobj(stream, copy)
-            target.with_suffix(".new").replace(target)
-            written[name] = target
     summary = summary_of(workspace, production)
     written |= {name: folder / name for name in ("report.html", "summary.json")}
-    with written["report.html"].open("wb") as page:
+    with _whole(written["report.html"]) as page:
         write_report(view, summary, page)
-    written["summary.json"].write_text(summary.model_dump_json(indent=2), encoding="utf-8")
+    with _whole(written["summary.json"]) as file:
+        file.write(summary.model_dump_json(indent=2).encode())
     return written
+
+
+@contextmanager
+def _whole(target: Path) -> Generator[BinaryIO]:
+    """A file to write; it stands at ``target`` once all of it is written."""
+    beside = target.with_suffix(".new")
+    with beside.open("wb") as file:
+        yield file
+    beside.replace(target)
 
 
 def production_keys(workspace: Any) -> list[str]:

@@ -3,6 +3,7 @@
 import io
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -12,6 +13,7 @@ from contracts.errors import SparkleError
 from contracts.events import NodeRecord, NodeStatus
 from contracts.qa import QAReviewResult, Verdict
 from contracts.report import ReportResult
+from sparkle_dagster.artifacts.disk_errors import typed_errors
 from sparkle_dagster.defs.assets import asset_key, failure_of
 from sparkle_dagster.defs.partitions import PRODUCTIONS
 from sparkle_dagster.execution.node_run import NodeOutcome, data_version_of
@@ -72,7 +74,7 @@ def make_report(production: Production, run_id: str) -> NodeOutcome:
     summary = summarize(production)
     store = production.workspace.store
     review = production.newest(QAReviewResult)
-    with tempfile.TemporaryFile() as file:
+    with typed_errors("write the page", Path(tempfile.gettempdir())), tempfile.TemporaryFile() as file:
         write_report(production, summary, file)
         file.seek(0)
         page = store.put(file, "text/html")

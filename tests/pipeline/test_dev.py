@@ -3,7 +3,6 @@
 import json
 import logging
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -93,11 +92,6 @@ class Dev:
         return answer
 
 
-def _as_a_background_job() -> None:
-    """As a script starts it with ``&``: it has to end on SIGTERM all the same."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     project = make_project(tmp_path_factory.mktemp("dev") / "project")
@@ -108,9 +102,7 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     project.edit("configs/tool_registry.yaml", "settle_s: 5", "settle_s: 1")
     log = (project.root / "dev.log").open("w")
     command = [sys.executable, "-m", "sparkle_dagster.cli", "dev"]
-    process = subprocess.Popen(
-        command, cwd=project.root, env=project.environment, stdout=log, stderr=log, preexec_fn=_as_a_background_job
-    )
+    process = subprocess.Popen(command, cwd=project.root, env=project.environment, stdout=log, stderr=log)
     try:
         found = Dev(project, port)
         found.wait("the inbox exists", found.inbox.is_dir)

@@ -47,4 +47,4 @@ def test_copies_change_nothing(
         alone, spent_alone = spent_by_copies(samples, text)
     together, spent = spent_by_copies(samples, text)
     assert together == alone
-    assert (spent_alone == 0, spent > 0.1) == (True, True)
+    assert (spent_alone, spent > 0) == (0, True), "the work was done in copies, and only where there is room for them"
