@@ -15,6 +15,7 @@ from contracts.artifacts import ArtifactRef
 from contracts.base import least
 from contracts.events import NodeEvent, NodeStatus
 from contracts.status import NodeState, ProductionStatus
+from sparkle_dagster.observability.run_events import now
 from sparkle_dagster.observability.service.history import History
 from sparkle_dagster.observability.spool import SpooledEvent
 from sparkle_dagster.observability.store_status import Facts
@@ -92,18 +93,19 @@ class Projection:
 
         Args:
             status: queued, started, succeeded, failed or cancelled.
-            nodes: what it is to make; they are queued from now on when the run is.
+            nodes: what it is to make; they are queued until an event says more, also when the run has started already.
         """
         with self._writing() as base:
             before = base.execute("SELECT status FROM runs WHERE run_id = ?", (run_id,)).fetchone()
             base.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", (run_id, production, status, int(is_lost)))
             found = self.production(production)
             is_new = before is None and (found is None or found.run_id != run_id)
-            if status == "queued" and is_new and production:
+            if status in {"queued", "started"} and is_new and production:
                 current = found or self._empty(production)
                 queued = {node: NodeState(node_id=node, status=NodeStatus.QUEUED, run_id=run_id) for node in nodes}
                 changed = [queued.get(node.node_id, node) for node in current.nodes]
-                self._put(_whole(current.model_copy(update={"nodes": tuple(changed), "run_id": run_id})))
+                changes = {"nodes": tuple(changed), "run_id": run_id, "updated_at": now()}
+                self._put(_whole(current.model_copy(update=changes)))
 
     def production(self, key: str) -> ProductionStatus | None:
         found = self._rows("SELECT document FROM productions WHERE key = ?", key)

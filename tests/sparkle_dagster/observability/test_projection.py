@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from contracts.events import NodeEvent, NodeStatus
-from contracts.status import Eta, NodeState
+from contracts.status import Eta, NodeState, ProductionStatus
 from sparkle_dagster.defs.jobs import build_production_job
 from sparkle_dagster.observability.service.dagster_watch import RunWatch
 from sparkle_dagster.observability.service.history import remaining, whole
@@ -138,16 +138,21 @@ def run_in(instance: dg.DagsterInstance, status: dg.DagsterRunStatus) -> dg.Dags
     return instance.create_run_for_job(nothing, status=status, tags={"dagster/partition": KEY})
 
 
-def test_run_that_waits_shows_at_once_and_its_loss_too(workspace: Workspace, instance: dg.DagsterInstance) -> None:
+@pytest.mark.parametrize("seen", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
+def test_run_without_a_word_shows_at_once_and_its_loss_too(
+    workspace: Workspace, instance: dg.DagsterInstance, seen: dg.DagsterRunStatus
+) -> None:
     order = ["upload", *(node.id for node in workspace.workflow.nodes), "report"]
     projection = Projection(workspace.settings.home / "status.sqlite", order)
     watch = RunWatch(instance, workspace, projection)
-    run = run_in(instance, dg.DagsterRunStatus.NOT_STARTED)
+    projection.put(ProductionStatus(production="older", state="succeeded", updated_at="2026-01-01T00:00:00.000+00:00"))
+    run = run_in(instance, seen)
     watch.take_in(watch.changed_runs())
     (status,) = projection.in_flight()
     assert (status.state, status.run_id) == ("queued", run.run_id)
+    assert [item.production for item in projection.search()] == [KEY, "older"]
     assert {node.status for node in status.nodes} == {NodeStatus.QUEUED}
-    assert projection.run_counts()["queued"] == 1
+    assert projection.active_runs() == [run.run_id]
     instance.report_run_failed(run, "its process is gone")
     watch.take_in(watch.changed_runs())
     spool = EventSpool(workspace.settings.home / "events" / "spool")
@@ -159,7 +164,7 @@ def test_run_that_waits_shows_at_once_and_its_loss_too(workspace: Workspace, ins
     projection.apply(items, {})
     watch.take_in(watch.changed_runs())
     assert spool.last == len(items)
-    assert projection.counts() == {"failed": 1}
+    assert projection.counts() == {"failed": 1, "succeeded": 1}
     assert projection.lost_runs() == (run.run_id,)
     projection.close()
 
