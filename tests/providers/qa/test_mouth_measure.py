@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from providers._media.mouth_measure import LOOK_EVERY_SECONDS, MouthMeter, MouthTrack
+from providers._media.mouth_measure import LOOK_EVERY_SECONDS, MouthMeter, MouthTrack, inside_of_mouth
+from providers._media.mouth_places import PATCH_PX
+from tests.drawn_faces import SKINS, DrawnFace, draw_face
 from tests.providers.qa.films import FPS, SAMPLES_DIR, Film, Image, painted, portrait
 
 LOOK_FRAMES = math.ceil(LOOK_EVERY_SECONDS * FPS)
@@ -55,6 +57,34 @@ def test_opening_follows_the_mouth_in_dim_and_grainy_pictures(face: Image) -> No
         return np.clip(frame * 0.55 + grain.normal(0, 4, frame.shape), 0, 255).astype(np.uint8)
 
     assert follows(measured(face, worse)) > 0.85
+
+
+@pytest.mark.parametrize("skin", ["pale", "light", "tan"])
+def test_beard_that_moves_with_the_head_is_no_mouth(skin: str) -> None:
+    bearded = DrawnFace(skin=skin, beard=True, seed=3)
+    picture, centre, half = draw_face(bearded, 360), bearded.mouth_centre_px(360), bearded.mouth_half_width_px(360)
+    meter = MouthMeter()
+    for index, opening in enumerate(OPENING):
+        size = (1.5 * half, 0.3 * half * float(opening))
+        frame = cv2.ellipse(picture.copy(), (centre, size, 0), (25, 15, 30), -1, cv2.LINE_AA)
+        turn = cv2.getRotationMatrix2D((180, 300), 3 * math.sin(index / 4.1), 1)
+        turn[1, 2] += 3 * math.cos(index / 5.3)
+        meter.add(index / FPS, np.asarray(cv2.warpAffine(frame, turn, (360, 360), borderMode=1), np.uint8))
+    assert follows(meter.finish()) > 0.93
+
+
+@pytest.mark.parametrize("skin", SKINS)
+def test_teeth_in_the_shadow_of_a_lip_are_inside_of_the_mouth_and_lips_are_not(skin: str) -> None:
+    colour = np.array(SKINS[skin], np.float32)
+    tooth = 0.75 * (0.5 * colour + 0.5 * colour.mean())
+    patch = np.full((PATCH_PX, PATCH_PX, 3), colour, np.float32)
+    patch[40:48] = tooth
+    patch[48:56] = colour * (0.7, 0.65, 1.0)
+    found = inside_of_mouth(patch.astype(np.uint8))
+    assert found[10:12].mean() > 128
+    assert found[12:14].mean() < 20
+    gray = np.repeat(patch.mean(axis=2, keepdims=True), 3, axis=2)  # no colour tells them apart
+    assert inside_of_mouth(gray.astype(np.uint8)).max() == 0
 
 
 def test_still_mouth_does_not_travel(face: Image) -> None:
