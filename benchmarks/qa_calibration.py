@@ -8,6 +8,7 @@ is kept in ``--to``: run it again to go on where it stopped. About 8 CPU seconds
 """
 
 import argparse
+import itertools
 import json
 import tempfile
 import time
@@ -48,24 +49,28 @@ VOICES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--good", type=int, default=200, help="good productions")
+    parser.add_argument("--good", type=int, default=200, help="so many that lip-sync renders in full")
     parser.add_argument("--planted", type=int, default=20, help="of how many of them copies are broken")
     parser.add_argument("--minutes", type=float, default=120.0, help="stop then; run again to go on")
     parser.add_argument("--to", type=Path, default=PROJECT / "build" / "qa-calibration")
     chosen = parser.parse_args()
     chosen.to.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + 60 * chosen.minutes
-    for number in range(chosen.good):
+    good = 0
+    for number in itertools.count():
         file = chosen.to / f"{number:03d}.json"
         wanted = number < chosen.planted
         done = json.loads(file.read_text()) if file.is_file() else {}
+        if good == chosen.good:
+            break
         if not done or (wanted and done["is_good"] and not done["planted"]):
             if time.monotonic() > deadline:
                 break
             with workshop("web", max_long_side=SIDE_PX) as place, tempfile.TemporaryDirectory() as folder:
-                found = _reviewed(place, Path(folder), number, is_planted=wanted)
-            file.write_text(json.dumps(found, indent=1))
-            print(number, found["face"], found["voice"], _told(found["good"]), flush=True)
+                done = _reviewed(place, Path(folder), number, is_planted=wanted)
+            file.write_text(json.dumps(done, indent=1))
+            print(number, done["face"], done["voice"], _told(done["good"]), flush=True)
+        good += done["is_good"]
     calibration_page.write([json.loads(path.read_text()) for path in sorted(chosen.to.glob("*.json"))])
 
 

@@ -23,6 +23,8 @@ CORNER_REACH_PX = 48
 FAINT_LINE = 0.08
 STEEP_PX = 6  # so many rows in as many columns is a crease of the cheek
 MIN_RED_DROP = 9.0  # closed lips stay below 5, parted ones above 10, over 120 frames of five speakers
+TEETH_CHROMA = 0.75  # of the skin's: in dim light, and where a codec smeared them, teeth are hardly less red
+LEAST_CHROMA = 4.0  # CIELAB: a picture in black and white has less
 MIN_GAP_PX = 7.0  # a thinner dark line is a closed mouth
 
 
@@ -117,7 +119,10 @@ def _valley(lightness: Floats) -> Floats:
 def _gap_component(lab: Floats, skin: SkinTone) -> npt.NDArray[np.bool_] | None:
     """Mask (180, 240) of teeth and dark between parted lips; None when the lips touch."""
     lightness, red = lab[..., 0], lab[..., 1]
-    teeth = np.clip((skin.red - 3 - red) / 4, 0, 1) * np.clip((lightness - 0.8 * skin.lightness) / 20, 0, 1)
+    chroma = np.hypot(red - 128, lab[..., 2] - 128) / max(np.hypot(skin.red - 128, skin.yellow - 128), LEAST_CHROMA)
+    faded = np.clip((TEETH_CHROMA - chroma) / 0.25, 0, 1) * (red < skin.red - 1)
+    not_red = np.maximum(np.clip((skin.red - 3 - red) / 4, 0, 1), faded)
+    teeth = not_red * np.clip((lightness - 0.8 * skin.lightness) / 20, 0, 1)
     dark = np.clip((0.42 * skin.lightness - lightness) / (0.08 * skin.lightness), 0, 1)
     score = cv2.GaussianBlur(np.asarray(np.maximum(teeth, dark) * _NEAR, np.float32), (0, 0), 1.2)
     mask = cv2.morphologyEx((score > 0.4).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((7, 9), np.uint8))

@@ -111,7 +111,7 @@ def gap_seen(bgr: Bgr, place: Callable[[int], tuple[float, float]] | None = None
     """
     side = bgr.shape[1]
     x, y = place(index) if place else (MOUTH_IN_PORTRAIT[0] * side / 720, MOUTH_IN_PORTRAIT[1] * side / 720)
-    reach, half = round(side * 0.042), max(2, round(side * 0.018))
+    reach, half = round(side * 0.055), max(2, round(side * 0.018))
     column = bgr[round(y) - reach : round(y) + reach, round(x) - half : round(x) + half]
     lab = cv2.cvtColor(column, cv2.COLOR_BGR2LAB).astype(float).mean(axis=1)
     red = np.clip((lab[:, 1] - 139) / 6, 0, 1) * np.clip((lab[:, 0] - 90) / 40, 0, 1)
