@@ -167,7 +167,9 @@ def _patch(bgr: Image, face: Face) -> tuple[Floats, npt.NDArray[np.float64]]:
         source, to_patch, (PATCH_WIDTH_PX, PATCH_HEIGHT_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     lab = np.asarray(cv2.cvtColor(patch, cv2.COLOR_BGR2LAB), np.float32)
-    gain = min(LIT_SKIN / skin_tone(lab).lightness, MOST_LIT, BRIGHTEST / float(np.percentile(lab[..., 0], 90)))
+    gain = min(
+        LIT_SKIN / skin_tone(lab).lightness, MOST_LIT, BRIGHTEST / max(1.0, float(np.percentile(lab[..., 0], 90)))
+    )
     if gain > 1:
         lab = np.asarray(cv2.cvtColor(cv2.convertScaleAbs(patch, alpha=gain), cv2.COLOR_BGR2LAB), np.float32)
     return lab, to_patch

@@ -106,14 +106,14 @@ def decoded(path: Path) -> list[Bgr]:
 def gap_seen(bgr: Bgr, place: Callable[[int], tuple[float, float]] | None = None, index: int = 0) -> float:
     """Rows between the lips in the middle of the mouth, in thousandths of the picture's height.
 
-    Lips are red: the rows between the first and the last red one that are not red are the gap. ``place`` gives the
-    middle between the lips in the frame ``index``; by default that of the unmoved portrait.
+    Inside of the mouth it is darker than any shade of the portrait's lips, or pale and less red than its skin.
+    ``place`` gives the middle between the lips in the frame ``index``; by default that of the unmoved portrait.
     """
     side = bgr.shape[1]
     x, y = place(index) if place else (MOUTH_IN_PORTRAIT[0] * side / 720, MOUTH_IN_PORTRAIT[1] * side / 720)
-    reach, half = round(side * 0.055), max(2, round(side * 0.018))
+    reach, half = round(side * 0.042), max(2, round(side * 0.018))
     column = bgr[round(y) - reach : round(y) + reach, round(x) - half : round(x) + half]
     lab = cv2.cvtColor(column, cv2.COLOR_BGR2LAB).astype(float).mean(axis=1)
-    red = np.clip((lab[:, 1] - 139) / 6, 0, 1) * np.clip((lab[:, 0] - 90) / 40, 0, 1)
-    rows = np.flatnonzero(red > 0.6)
-    return 0.0 if rows.size == 0 else 1000 * float(np.sum(1 - red[rows[0] : rows[-1] + 1])) / bgr.shape[0]
+    dark = np.clip((105 - lab[:, 0]) / 20, 0, 1)
+    teeth = np.clip((136.8 - lab[:, 1]) / 2, 0, 1) * (lab[:, 0] > 150)
+    return 1000 * float(np.sum(np.maximum(dark, teeth))) / bgr.shape[0]

@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from providers._media.faces import choose_face, find_faces
+from contracts.artifacts import Box
+from providers._media.faces import Face, choose_face, find_faces
 from providers._media.mouth_landmarks import CONTOUR_U, MouthLandmarks, locate_mouth
-from tests.providers.lipsync.makers import MOUTH_IN_PORTRAIT, Bgr, noise, portrait
+from tests.drawn_faces import DrawnFace, draw_face
+from tests.providers.lipsync.makers import MOUTH_IN_PORTRAIT, Bgr, decoded, noise, portrait, swaying, write_film
 
 CORNERS = ((293.0, 315.0), (391.0, 317.0))
 """Outer corners of the mouth in the 720 pixels wide portrait, by a landmark model."""
@@ -95,6 +97,34 @@ def test_a_moustache_over_the_lip_line_is_not_taken_for_the_mouth(samples: Path)
     cv2.ellipse(picture, (342, 326), (46, 10), 0, 160, 380, (40, 46, 60), 14)
     picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), 1.5), np.uint8)
     mouth = locate_mouth(picture, find_faces(picture)[0])
+    assert mouth is None or not mouth.is_sure
+
+
+def test_hair_above_a_lip_is_not_taken_for_an_open_mouth() -> None:
+    drawn = DrawnFace("pale", "full", moustache=True, roll_degrees=-1.1, turn=-0.12, light=-0.39, seed=30180)
+    picture = draw_face(drawn)
+    mouth = locate_mouth(picture, find_faces(picture)[0])
+    assert mouth is None or not mouth.is_sure
+
+
+def test_teeth_are_found_in_a_dim_picture(samples: Path) -> None:
+    bright = portrait(samples, 360)
+    for gain in (1.0, 0.6, 0.4, 0.3):
+        mouth = mouth_of((bright * gain).astype(np.uint8))
+        assert mouth.is_sure, f"{gain}: {mouth.doubt}"
+        assert 0.2 < mouth.gap < 0.32
+
+
+def test_teeth_whose_colour_a_codec_smeared_are_found(samples: Path, tmp_path: Path) -> None:
+    dim = (portrait(samples, 360) * 0.65).astype(np.uint8)
+    path = write_film(tmp_path / "film.mp4", swaying(dim, 50))
+    mouths = [mouth_of(frame) for frame in decoded(path)[::5]]
+    assert sum(mouth.is_sure and mouth.gap > 0.15 for mouth in mouths) >= 9
+
+
+def test_black_picture_holds_no_sure_mouth() -> None:
+    face = Face(Box(x=60, y=60, width=120, height=120), 0.0, 1.0)
+    mouth = locate_mouth(np.zeros((240, 240, 3), np.uint8), face)
     assert mouth is None or not mouth.is_sure
 
 
