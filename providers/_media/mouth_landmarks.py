@@ -38,7 +38,7 @@ FAINT_LINE_LIGHTNESS = 0.74  # of the skin's; the line between closed lips is da
 TEETH_LIGHTNESS = 1.35  # of the skin's; wet lips stay below
 LIP_HEIGHTS_PX = range(3, 16, 2)
 RED_LIP = 5.0  # redder than the skin by so much; no lip of a picture in black and white is
-LEAST_UPPER_LIP = 0.25  # of the lower lip's redness: 0.6 and more over 58 frames of five speakers, below 0.1 for hair
+LEAST_UPPER_LIP = 0.25  # of the reddest row's redness: 0.6 and more over 58 frames of five speakers, below 0.1 for hair
 LIT_SKIN, MOST_LIT, BRIGHTEST = 130.0, 2.0, 230.0
 """CIELAB lightness (0..255) of skin, the gain, lightness of the brightest tenth: a darker picture is brightened so far
 before it is judged, since the colours of lips and teeth fade with the light. Brightened to 160, a dark face's shadows

@@ -94,7 +94,7 @@ def test_every_kind_is_planted() -> None:
         "from providers.video import support, report10",
         "import scipy.io",
         "a / b / tmp / c",
-        '"objects/tmp/x"',
+        "/".join(('"objects', "tmp", 'x"')),
         "${SPARKLE_HOME}/store",
         "the model.pt() call",
         "bucket: str",
