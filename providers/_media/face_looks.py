@@ -16,7 +16,7 @@ from providers._media.face_tracks import keep_track, kept_track
 from providers._media.faces import Face, FindFaces, Image
 from providers._media.placed_faces import box_at, face_of, from_to
 
-VERSION = 2
+VERSION = 3
 """Of what is kept; counts when other faces would be seen."""
 
 

@@ -26,6 +26,7 @@ FOLLOWED_SECONDS = 2.0  # a face that looks as it did is followed so long; a sea
 FOLLOWED_FACE_PX = 48
 FOLLOWED_REACH = 0.25  # of the face's width, to each side
 LIKE_FROM = 0.9  # correlation of the upper face with what it was; a blink or a turn is searched anew
+STILL_LIKE_FROM = 0.8  # and where the search finds none; another face in its place is less like it
 UPPER_FACE = (0.1, 0.08, 0.9, 0.62)  # left, top, right, bottom in shares of the box: it does not speak
 SAME_FACE_DISTANCE = 0.6  # of the face's width: a face further from the last one seen is somebody else
 
@@ -75,14 +76,14 @@ class _Known:
         part = _reduced(bgr, face, 0.0)
         return cls(time_seconds, face, part) if part is not None else None
 
-    def found_again(self, bgr: Image) -> Face | None:
+    def found_again(self, bgr: Image, like_from: float) -> Face | None:
         around = _reduced(bgr, self.face, FOLLOWED_REACH)
         if around is None:
             return None
         likeness = np.asarray(cv2.matchTemplate(around, self.pattern, cv2.TM_CCOEFF_NORMED), np.float32)
         _, best, _, place = cv2.minMaxLoc(likeness)
         rows, columns = likeness.shape
-        if not best >= LIKE_FROM or not (0 < place[0] < columns - 1 and 0 < place[1] < rows - 1):
+        if not best >= like_from or not (0 < place[0] < columns - 1 and 0 < place[1] < rows - 1):
             return None
         across = place[0] + _top_between(likeness[place[1], place[0] - 1 : place[0] + 2])
         down = place[1] + _top_between(likeness[place[1] - 1 : place[1] + 2, place[0]])
@@ -144,6 +145,8 @@ class MouthPlaces:
         previous = next((look.face for look in reversed(self.looks) if look.face), None)
         near = [face for face in faces if previous and _distance(face, previous) < SAME_FACE_DISTANCE]
         face = near[0] if near else choose_face(faces, None, self._choice, (bgr.shape[1], bgr.shape[0]))
+        if face is None and self._known is not None:  # a detector misses a dark face now and then
+            face = self._known.found_again(bgr, STILL_LIKE_FROM)
         is_placed = self._eye is not None and self._eye.is_placed
         self._known = _Known.of(face, time_seconds, bgr) if face and not is_placed else None
         return face
@@ -153,7 +156,7 @@ class MouthPlaces:
         known = self._known
         if known is None or time_seconds - known.time_seconds > FOLLOWED_SECONDS:
             return None
-        return known.found_again(bgr)
+        return known.found_again(bgr, LIKE_FROM)
 
     @property
     def settled_until_seconds(self) -> float:

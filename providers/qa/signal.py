@@ -17,7 +17,7 @@ from providers.qa._signal_kinds import KINDS
 class SignalQAProvider(QAReviewTask):
     """Signal processing only: no weights, no opinion on beauty; equal files give equal reports."""
 
-    version = "3"
+    version = "4"
     checks = frozenset(KINDS)
     preload = ("providers.qa._signal_review",)
 

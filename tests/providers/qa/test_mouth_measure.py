@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+from providers._media.faces import find_faces
 from providers._media.mouth_measure import LOOK_EVERY_SECONDS, MouthMeter, MouthTrack, inside_of_mouth
-from providers._media.mouth_places import PATCH_PX
+from providers._media.mouth_places import PATCH_PX, MouthPlaces
 from tests.drawn_faces import SKINS, DrawnFace, draw_face
 from tests.providers.qa.films import FPS, SAMPLES_DIR, Film, Image, painted, portrait
 
@@ -103,6 +104,21 @@ def test_single_wrong_look_is_voted_down(face: Image) -> None:
     track = measured(face, jumping)
     others = np.arange(len(OPENING)) != LOOK_FRAMES * 3
     assert np.corrcoef(track.opening[others], OPENING[others])[0, 1] > 0.95
+
+
+def test_a_face_that_the_detector_misses_is_still_there_while_it_looks_as_it_did(face: Image) -> None:
+    places = MouthPlaces()
+    box = find_faces(face)[0].box
+    covered = face.copy()
+    covered[box.y + round(0.66 * box.width) :] = 90
+    assert not find_faces(covered)
+    seen = places.look(0.0, face).face
+    assert seen is not None
+    for moved in range(5):
+        found = places.look(1.5 * (moved + 1), np.roll(covered, 3 * moved, axis=1)).face
+        assert found is not None
+        assert found.centre[0] - seen.centre[0] == pytest.approx(3 * moved, abs=2)
+    assert places.look(9.0, np.full_like(face, 90)).face is None
 
 
 def test_no_face_is_no_opening() -> None:
