@@ -28,7 +28,11 @@ def smoothstep(values: Floats, start: float, end: float) -> Floats:
     t = values - np.float32(start)
     t *= np.float32(1 / (end - start))
     np.clip(t, np.float32(0), np.float32(1), out=t)
-    return t * t * (3 - 2 * t)
+    rest = t * np.float32(-2)
+    rest += 3
+    t *= t
+    t *= rest
+    return t
 
 
 @dataclass(frozen=True)

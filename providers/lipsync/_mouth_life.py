@@ -1,7 +1,8 @@
 """What keeps a photo alive besides its mouth: the head sways a little, the chest breathes, the eyes blink.
 
 All of it is led by curves that are drawn once from a seed, so the same photo moves the same way each time. Small moves
-only: about a hundredth of the face's width; a photo has no other side to turn to. Not here: the lids (``_mouth_lids``).
+only: about a hundredth of the face's width; a photo has no other side to turn to. Not here: the lids (``_mouth_lids``),
+how pixels are moved (``_mouth_flow``).
 """
 
 import hashlib
@@ -15,7 +16,8 @@ import numpy.typing as npt
 
 from providers._media.eye_landmarks import Eye
 from providers._media.faces import Face, Image
-from providers._media.planar import Planar, paint, planar, planes
+from providers._media.planar import Planar, paint, planar
+from providers.lipsync._mouth_flow import Flow
 from providers.lipsync._mouth_interior import smoothstep
 from providers.lipsync._mouth_lids import Lids
 
@@ -31,7 +33,6 @@ BLINK_EVERY_SECONDS = (2.2, 5.5)  # people who speak blink about 15 to 25 times 
 LIDS_CLOSING_SECONDS, LIDS_SHUT_SECONDS, LIDS_OPENING_SECONDS = 0.08, 0.04, 0.16
 NECK = 0.85  # below the face's centre, in widths: what the head turns about
 CELLS_PER_FACE = 32  # the movement is smooth: it is worked out on a coarse grid
-_BOTH_IN_ONE = np.empty(0, np.float32)  # remap: the first map holds x and y
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,10 @@ class LivingPhoto:
         self._curves = curves
         self._lids = Lids(picture, eyes)
         self._unit = float(face.box.width)
-        self._cell = max(2, round(self._unit / CELLS_PER_FACE))
-        self._columns, self._rows = _affected(face, width, height)
-        self._warps = (_Warp(self._columns, self._rows, 1), _Warp(self._columns, self._rows, 2))
-        cell_x, cell_y = np.meshgrid(self._centres(self._columns), self._centres(self._rows))
-        self._weigh(cell_x, cell_y, face, width, height)
+        cell = max(2, 2 * round(self._unit / CELLS_PER_FACE / 2))
+        self._flow = Flow(*_affected(face, width, height), cell)
+        self._weigh(face, width, height)
+        self._flow.keep_to((self._head > 0) | (self._chest > 0))
 
     def with_lids(self, index: int) -> Planar:
         """A new picture with the eyes as the frame ``index`` shows them."""
@@ -105,7 +105,7 @@ class LivingPhoto:
         return result
 
     def moved(self, picture: Planar, index: int) -> Planar:
-        """``picture`` (changed in place) with head and chest where the frame ``index`` shows them."""
+        """``picture``, or a new one: head and chest where the frame ``index`` shows them."""
         curves = self._curves
         if curves.is_still(index):
             return picture
@@ -114,26 +114,18 @@ class LivingPhoto:
         across = np.float32(curves.across[index]) * unit
         down = np.float32(curves.down[index]) * unit - breath / 3
         roll = np.float32(curves.roll[index])
-        flow_x = roll * self._head_y - across * self._head
-        flow_y = breath * self._chest - roll * self._head_x - down * self._head
-        flow = np.stack([flow_x, flow_y], axis=2)
-        brightness, *colours = planes(picture)
-        full, half = self._warps
-        full.apply(flow, brightness)
-        half.apply(flow, *colours)
-        return picture
+        x, y = cv2.split(self._flow.places)
+        x += roll * self._head_y - across * self._head
+        y += breath * self._chest - roll * self._head_x - down * self._head
+        return self._flow.moved(picture, np.dstack((x, y)).astype(np.float32, copy=False))
 
     def frame(self, index: int) -> Planar:
         """A new picture: the frame ``index`` without a mouth drawn."""
         return self.moved(self.with_lids(index), index)
 
-    def _centres(self, span: slice) -> Floats:
-        """Of the cells that cover a range of pixels, as ``cv2.resize`` places them."""
-        count = max(1, round((span.stop - span.start) / self._cell))
-        return np.asarray(span.start - 0.5 + (np.arange(count) + 0.5) * (span.stop - span.start) / count, np.float32)
-
-    def _weigh(self, x: Floats, y: Floats, face: Face, width: int, height: int) -> None:
+    def _weigh(self, face: Face, width: int, height: int) -> None:
         """How much of the head's and of the chest's movement each cell takes part in."""
+        x, y = cv2.split(self._flow.places)
         roll = math.radians(face.roll_degrees)
         dx = (x - np.float32(face.centre[0])) / np.float32(self._unit)
         dy = (y - np.float32(face.centre[1])) / np.float32(self._unit)
@@ -147,32 +139,6 @@ class LivingPhoto:
         self._head_x = self._head * (x - np.float32(pivot_x))
         self._head_y = self._head * (y - np.float32(pivot_y))
         self._chest = np.asarray(chest * inside, np.float32)
-
-
-class _Warp:
-    """Moves the pixels of a part of some planes; its memory is kept, since fresh memory costs as much as the work."""
-
-    def __init__(self, columns: slice, rows: slice, coarseness: int) -> None:
-        """``coarseness``: pixels of the picture per pixel of the plane, each way."""
-        self._coarseness = coarseness
-        self._columns = slice(columns.start // coarseness, columns.stop // coarseness)
-        self._rows = slice(rows.start // coarseness, rows.stop // coarseness)
-        x, y = np.meshgrid(
-            np.arange(self._columns.start, self._columns.stop, dtype=np.float32),
-            np.arange(self._rows.start, self._rows.stop, dtype=np.float32),
-        )
-        self._places = np.stack([x, y], axis=2)
-        self._flow = np.empty_like(self._places)
-        self._moved = np.empty(x.shape, np.uint8)
-
-    def apply(self, flow: Floats, *planes_of_a_picture: Image) -> None:
-        """``flow``: where each cell's pixels come from, relative to where they are, in pixels of the picture."""
-        size = (self._moved.shape[1], self._moved.shape[0])
-        cv2.resize(flow, size, dst=self._flow, interpolation=cv2.INTER_LINEAR)
-        cv2.scaleAdd(self._flow, 1 / self._coarseness, self._places, dst=self._flow)
-        for plane in planes_of_a_picture:
-            cv2.remap(plane, self._flow, _BOTH_IN_ONE, cv2.INTER_LINEAR, self._moved, cv2.BORDER_REPLICATE)
-            plane[self._rows, self._columns] = self._moved
 
 
 def _affected(face: Face, width: int, height: int) -> tuple[slice, slice]:

@@ -28,6 +28,7 @@ PARTED_GAP = 0.06  # from here on a mouth shows what is behind the lips
 LOWEST_CHIN = 1.9  # v; of a longer face only this much
 TABLE_SIZE = 512
 BAND_MARGIN = 0.15
+FINER = 2
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class MouthRig:
         self.reach = reach or Reach.of_photo(mouth)
         self.box = _region(bgr, mouth, self.reach)
         self._source = bgr[self._rows, self._columns].copy()
+        self._fine = _finer(self._source)
         self._u, self._v = self._mouth_coordinates()
         self._table_u = np.linspace(-1.25, 1.25, TABLE_SIZE, dtype=np.float32)
         self._rest_upper, self._rest_lower = self._rest_contours()
@@ -101,7 +103,7 @@ class MouthRig:
         lips = self.lips(pose)
         source_u = self._source_u(pose.width)
         index = self._table_index(source_u)
-        upper, lower = lips.upper[index], lips.lower[index]
+        upper, lower = lips.upper.take(index), lips.lower.take(index)  # much quicker than [index]
         source_v = self._source_v(pose, index, upper, lower)
         picture = self._sample(source_u, source_v)
         part = self._around(lips)
@@ -131,9 +133,9 @@ class MouthRig:
             u=source_u[part],
             upper=upper[part],
             lower=lower[part],
-            rest_upper=self._rest_upper[places],
-            rest_lower=self._rest_lower[places],
-            meeting=self._meeting[places],
+            rest_upper=self._rest_upper.take(places),
+            rest_lower=self._rest_lower.take(places),
+            meeting=self._meeting.take(places),
         )
 
     def lips(self, pose: Pose) -> Lips:
@@ -214,17 +216,36 @@ class MouthRig:
 
     def _source_v(self, pose: Pose, index: npt.NDArray[np.int32], upper: Floats, lower: Floats) -> Floats:
         """Source v of each pixel: lips move stiffly, the skin around them gives way."""
-        v = self._v
-        roll_in = self._bulge[index] * np.float32(0.04 * self._is_parted + max(0.0, -pose.opening) * 0.5)
-        rise = self._rest_upper[index] - upper
-        near_upper = smoothstep(v - upper, -0.52, -0.10)
-        from_above = v + rise * near_upper - roll_in * smoothstep(v - upper, -0.30, 0.0)
+        is_above = self._v < (upper + lower) * np.float32(0.5)
+        any_above, any_below = np.flatnonzero(is_above.any(axis=1)), np.flatnonzero(~is_above.all(axis=1))
+        above, below = slice(0, int(any_above.max(initial=-1)) + 1), slice(int(any_below.min(initial=len(index))), None)
+        found = np.empty_like(self._v)
+        found[below] = self._from_below(pose, below, index[below], upper[below], lower[below])
+        from_above = self._from_above(pose, above, index[above], upper[above])
+        np.copyto(found[above], from_above, where=is_above[above])
+        return found
+
+    def _from_above(self, pose: Pose, rows: slice, index: npt.NDArray[np.int32], upper: Floats) -> Floats:
+        """Source v of pixels of some rows above the line where the lips meet."""
+        v = self._v[rows]
+        rise = self._rest_upper.take(index) - upper
+        near = smoothstep(v - upper, -0.52, -0.10)
+        return v + rise * near - self._roll_in(pose).take(index) * smoothstep(v - upper, -0.30, 0.0)
+
+    def _from_below(
+        self, pose: Pose, rows: slice, index: npt.NDArray[np.int32], upper: Floats, lower: Floats
+    ) -> Floats:
+        """And below it."""
+        v = self._v[rows]
         jaw_drop = np.float32(0.62 * max(pose.opening, 0.0) * self._widest * (1 - 0.8 * pose.tuck))
         below = smoothstep(v - lower, 0.12, 0.90)
-        fall = (lower - self._rest_lower[index]) * (1 - below) + jaw_drop * self._fixed["jaw"] * below
-        tucked = (roll_in + self._bulge[index] * np.float32(0.09 * pose.tuck)) * (1 - smoothstep(v - lower, 0.0, 0.30))
-        from_below = v - fall * self._fixed["below_chin"] + tucked
-        return np.where(v < (upper + lower) * np.float32(0.5), from_above, from_below)
+        fall = (lower - self._rest_lower.take(index)) * (1 - below) + jaw_drop * self._fixed["jaw"][rows] * below
+        rolled = self._roll_in(pose) + self._bulge * np.float32(0.09 * pose.tuck)
+        return v - fall * self._fixed["below_chin"][rows] + rolled.take(index) * (1 - smoothstep(v - lower, 0.0, 0.30))
+
+    def _roll_in(self, pose: Pose) -> Floats:
+        """How far the lips' edges are turned in, per entry of the table."""
+        return self._bulge * np.float32(0.04 * self._is_parted + max(0.0, -pose.opening) * 0.5)
 
     def _sample(self, source_u: Floats, source_v: Floats) -> Image:
         """The photographed region at source coordinates, uint8 (h, w, 3)."""
@@ -232,14 +253,32 @@ class MouthRig:
         cos, sin = np.float32(math.cos(roll)) * size, np.float32(math.sin(roll)) * size
         x = source_u * cos - source_v * sin + np.float32(self.mouth.centre_px[0] - self.box.x)
         y = source_u * sin + source_v * cos + np.float32(self.mouth.centre_px[1] - self.box.y)
-        return np.asarray(cv2.remap(self._source, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT), np.uint8)
+        x *= FINER
+        y *= FINER
+        return np.asarray(cv2.remap(self._fine, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT), np.uint8)
+
+
+def _finer(source: Image) -> Image:
+    """``FINER`` pixels for each, each way; the first of them is the pixel itself.
+
+    Between its pixels linear interpolation is as good as a cubic one of the source for each frame, in a quarter of the
+    time.
+    """
+    height, width = source.shape[:2]
+    size = (FINER * (width - 1) + 1, FINER * (height - 1) + 1)
+    return np.asarray(
+        cv2.warpAffine(
+            source, np.diag([FINER, FINER, 1.0])[:2], size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        ),
+        np.uint8,
+    )
 
 
 def _region(bgr: Image, mouth: MouthLandmarks, reach: Reach) -> Box:
-    """The rectangle of the picture that the mouth's movements can reach."""
+    """The rectangle of the picture that the mouth's movements can reach; even, as pixels of colour are."""
     sides, ends = (-reach.across, reach.across), (-reach.up, reach.down)
     corners = np.array([mouth.to_picture(u, v) for u in sides for v in ends])
     height, width = bgr.shape[:2]
-    left, top = np.clip(np.floor(corners.min(axis=0)), 0, (width - 2, height - 2)).astype(int)
-    right, bottom = np.clip(np.ceil(corners.max(axis=0)), (left + 1, top + 1), (width, height)).astype(int)
+    left, top = np.clip(np.floor(corners.min(axis=0)), 0, (width - 2, height - 2)).astype(int) // 2 * 2
+    right, bottom = np.clip(-np.floor(-corners.max(axis=0) / 2) * 2, (left + 1, top + 1), (width, height)).astype(int)
     return Box(x=int(left), y=int(top), width=int(right - left), height=int(bottom - top))

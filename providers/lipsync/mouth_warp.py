@@ -15,7 +15,7 @@ from contracts.tasks import LipSyncTask
 class MouthWarpProvider(LipSyncTask):
     """A photo or a frontal video and a voice in, a face that speaks out."""
 
-    version = "2"
+    version = "3"
     preload = ("providers.lipsync._mouth_animate",)
 
     class Options(LipSyncTask.Options):

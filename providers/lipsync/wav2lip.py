@@ -17,6 +17,7 @@ from contracts.tasks import LipSyncTask, ProviderOptions
 class Wav2LipProvider(LipSyncTask):
     """A photo or a video and a voice in, a face that speaks out; needs torch and weights."""
 
+    version = "2"
     lane: ClassVar[Literal["cpu", "gpu"]] = "gpu"
     warm: ClassVar[bool] = True
     deterministic: ClassVar[bool] = False  # equal on one machine; rounding differs between devices and precisions

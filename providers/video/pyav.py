@@ -12,6 +12,7 @@ from contracts.video import VideoAssemblyRequest, VideoAssemblyResult
 class PyAVAssemblyProvider(VideoAssemblyTask):
     """Copies the picture where it may stay as it is, else encodes it once; always encodes the sound."""
 
+    version = "2"
     preload = ("providers.video._assembly",)
 
     class Options(VideoAssemblyTask.Options):

@@ -109,6 +109,18 @@ def test_the_pictures_borders_stay(picture: Bgr, face: Face) -> None:
     assert np.abs(frame.astype(int) - picture).max() > 20
 
 
+def test_parts_that_are_moved_one_by_one_meet_without_a_seam(
+    picture: Bgr, face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = []
+    for pixels in (1, 1 << 30):
+        monkeypatch.setattr("providers.lipsync._mouth_flow.BAND_PX", pixels)
+        frames.append([living(picture, face, ALL).frame(index).astype(int) for index in range(0, COUNT, 25)])
+    in_parts, at_once = frames
+    for one, other in zip(in_parts, at_once, strict=True):
+        assert np.abs(one - other).max() <= 1
+
+
 @pytest.mark.parametrize("name", ["sway", "breathing", "blinks"])
 def test_each_sign_of_life_can_be_switched_off(picture: Bgr, face: Face, name: str) -> None:
     on, off = living(picture, face, ALL), living(picture, face, LifeOptions(**{name: False}))
