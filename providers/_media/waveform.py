@@ -87,7 +87,10 @@ def _draw_labels(image: Image.Image, plot: _Plot, *, with_curve: bool) -> None:
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(size=17)
     for seconds in _ticks(plot.duration_seconds):
-        draw.text((plot.x(seconds), plot.bottom + 5), _label(seconds), fill=_TEXT, font=font, anchor="ma")
+        label = _label(seconds)
+        half = font.getlength(label) / 2
+        x = min(max(plot.x(seconds), half + 2), image.width - half - 2)  # the first and the last are whole
+        draw.text((x, plot.bottom + 5), label, fill=_TEXT, font=font, anchor="ma")
     if with_curve:
         draw.text((plot.right - 4, plot.top), "mouth opening", fill=_CURVE, font=font, anchor="ra")
 

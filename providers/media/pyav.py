@@ -22,6 +22,7 @@ class PyAVInspectionProvider(MediaInspectionTask):
         max_cpu_s: int = Field(default=3600, gt=0, description="Processor time for one file; then it is ended.")
         max_memory: SizeBytes = Field(default=4 * 2**30, gt=0, description="Memory for one file, such as 4GiB.")
 
+    version = "2"
     preload = ("providers._media.survey", "providers._media.previews", "providers._media.thumbnails")
 
     def run(self, request: InspectionRequest) -> InspectionResult:

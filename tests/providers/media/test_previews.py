@@ -54,6 +54,7 @@ def test_waveform_shows_where_the_sound_is(tmp_path: Path) -> None:
     width = len(ink)
     assert ink[20 : width // 2 - 20].max() <= 2
     assert ink[width // 2 + 20 : width - 20].min() > 50
+    assert picture[195:, :2].min() == picture[195:, -2:].min() == 255, "no label is cut"
 
 
 def test_curve_is_drawn_on_the_sounds_time_axis(tmp_path: Path) -> None:
