@@ -5,8 +5,11 @@ or the teeth of a smile, is taken off; below the mouth also what is near it, sin
 does. The measure knows nothing of how a mouth was drawn and uses no landmarks, so it can judge any lip-sync.
 """
 
+import tempfile
+import weakref
 from collections import deque
 from dataclasses import dataclass
+from typing import IO
 
 import cv2
 import numpy as np
@@ -65,13 +68,14 @@ class MouthTrack:
 
 
 class MouthMeter:
-    """Takes the frames of a video in order; holds about a second of them, and 576 bytes of each for the end."""
+    """Takes the frames of a video in order; holds about a second of them, and on disk 576 bytes of each for the end."""
 
     def __init__(self, places: MouthPlaces | None = None) -> None:
         self.places = places or MouthPlaces()
         self._waiting: deque[tuple[float, Image | None]] = deque()
         self._times: list[float] = []
-        self._maps = bytearray()  # in one piece: thousands of small ones would scatter through the frames' memory
+        self._maps = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the meter
+        weakref.finalize(self, self._maps.close)
         self._is_seen: list[bool] = []
         self._changes: list[float] = []
         self._last: Map | None = None
@@ -99,7 +103,7 @@ class MouthMeter:
             self._times.append(at)
             self._is_seen.append(patch is not None)
             if patch is not None:
-                self._maps += inside_of_mouth(patch).tobytes()
+                self._maps.write(inside_of_mouth(patch).tobytes())
             self._changes.append(self._change(patch))
 
     def _change(self, patch: Image | None) -> float:
@@ -132,23 +136,28 @@ def inside_of_mouth(patch: Image) -> Map:
     return np.asarray(cv2.resize(inside * 255, (MAP_PX, MAP_PX), interpolation=cv2.INTER_AREA).round(), np.uint8)
 
 
-def _openings(maps: bytearray, is_seen: npt.NDArray[np.bool_]) -> Curve:
+def _openings(maps: IO[bytes], is_seen: npt.NDArray[np.bool_]) -> Curve:
     """Weighted mean of each map over the clip's own baseline; NaN where none was seen.
 
     Args:
         maps: those that were seen, one after another.
     """
     opening = np.full(len(is_seen), np.nan, np.float32)
-    if not maps:
+    seen = np.flatnonzero(is_seen)
+    if not seen.size:
         return opening
-    stack = np.frombuffer(maps, np.uint8).reshape(-1, MAP_PX, MAP_PX)
-    some = stack[:: max(1, len(stack) // BASELINE_FRAMES)]
+    some = np.stack([_map(maps, place) for place in range(0, seen.size, max(1, seen.size // BASELINE_FRAMES))])
     baseline = np.percentile(some, BASELINE_PERCENTILE, axis=0).astype(np.float32)
     chin = np.where(_grid(MAP_PX)[0] > CHIN_FROM, baseline, 0)
     baseline = np.maximum(baseline, cv2.dilate(chin, np.ones((BEARD_REACH, BEARD_REACH), np.uint8)))
-    for index, found in zip(np.flatnonzero(is_seen), stack, strict=True):
-        opening[index] = float((np.clip(found - baseline, 0, None) * _NEARNESS).mean()) / 255
+    for place, index in enumerate(seen):
+        opening[index] = float((np.clip(_map(maps, place) - baseline, 0, None) * _NEARNESS).mean()) / 255
     return opening
+
+
+def _map(maps: IO[bytes], place: int) -> Map:
+    maps.seek(place * MAP_PX**2)
+    return np.frombuffer(maps.read(MAP_PX**2), np.uint8).reshape(MAP_PX, MAP_PX)
 
 
 def _grid(size_px: int) -> tuple[Curve, Curve]:
