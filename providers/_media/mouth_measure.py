@@ -5,16 +5,14 @@ or the teeth of a smile, is taken off; below the mouth also what is near it, sin
 does. The measure knows nothing of how a mouth was drawn and uses no landmarks, so it can judge any lip-sync.
 """
 
-import tempfile
-import weakref
 from collections import deque
 from dataclasses import dataclass
-from typing import IO
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from providers._media.bytes_on_disk import BytesOnDisk
 from providers._media.mouth_places import PATCH_PX, Image, Look, MouthPlaces
 
 Map = npt.NDArray[np.uint8]
@@ -74,8 +72,7 @@ class MouthMeter:
         self.places = places or MouthPlaces()
         self._waiting: deque[tuple[float, Image | None]] = deque()
         self._times: list[float] = []
-        self._maps = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the meter
-        weakref.finalize(self, self._maps.close)
+        self._maps = BytesOnDisk()
         self._is_seen: list[bool] = []
         self._changes: list[float] = []
         self._last: Map | None = None
@@ -103,7 +100,7 @@ class MouthMeter:
             self._times.append(at)
             self._is_seen.append(patch is not None)
             if patch is not None:
-                self._maps.write(inside_of_mouth(patch).tobytes())
+                self._maps.append(inside_of_mouth(patch).tobytes())
             self._changes.append(self._change(patch))
 
     def _change(self, patch: Image | None) -> float:
@@ -136,7 +133,7 @@ def inside_of_mouth(patch: Image) -> Map:
     return np.asarray(cv2.resize(inside * 255, (MAP_PX, MAP_PX), interpolation=cv2.INTER_AREA).round(), np.uint8)
 
 
-def _openings(maps: IO[bytes], is_seen: npt.NDArray[np.bool_]) -> Curve:
+def _openings(maps: BytesOnDisk, is_seen: npt.NDArray[np.bool_]) -> Curve:
     """Weighted mean of each map over the clip's own baseline; NaN where none was seen.
 
     Args:
@@ -155,9 +152,8 @@ def _openings(maps: IO[bytes], is_seen: npt.NDArray[np.bool_]) -> Curve:
     return opening
 
 
-def _map(maps: IO[bytes], place: int) -> Map:
-    maps.seek(place * MAP_PX**2)
-    return np.frombuffer(maps.read(MAP_PX**2), np.uint8).reshape(MAP_PX, MAP_PX)
+def _map(maps: BytesOnDisk, place: int) -> Map:
+    return np.frombuffer(maps.read(place * MAP_PX**2, MAP_PX**2), np.uint8).reshape(MAP_PX, MAP_PX)
 
 
 def _grid(size_px: int) -> tuple[Curve, Curve]:

@@ -1,31 +1,27 @@
-"""Sound of any length in the memory of a moment: samples in a file without a name, read back slice by slice."""
+"""Sound of any length in the memory of a moment: samples on disk, read back slice by slice."""
 
-import os
-import tempfile
-import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
-from contracts.errors import ProviderFailed
 from providers._media.audio import Samples, read_audio_blocks
+from providers._media.bytes_on_disk import BytesOnDisk
 
 _SAMPLE_BYTES = 4
 
 
 class SoundOnDisk:
-    """One channel of float32, as a one-dimensional array that can be appended to and sliced.
-
-    The file is in the folder for temporary files, which is the attempt's own, and vanishes with the object.
-    """
+    """One channel of float32, as a one-dimensional array that can be appended to and sliced."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed with this object
-        weakref.finalize(self, self._file.close)
-        self.size = 0
+        self._kept = BytesOnDisk()
+
+    @property
+    def size(self) -> int:
         """Samples."""
+        return self._kept.size // _SAMPLE_BYTES
 
     @classmethod
     def of(cls, pieces: Iterable[Samples]) -> Self:
@@ -36,20 +32,12 @@ class SoundOnDisk:
 
     def append(self, samples: Samples) -> None:
         """float32 (n,). Raises: ProviderFailed: the disk is full."""
-        left = memoryview(samples.astype(np.float32, copy=False).tobytes())
-        try:
-            while left:
-                left = left[self._file.write(left) :]
-        except OSError as error:
-            raise ProviderFailed(
-                f"the sound cannot be kept in the folder for temporary files ({error.strerror}); free some space there"
-            ) from error
-        self.size += samples.size
+        self._kept.append(samples.astype(np.float32, copy=False).tobytes())
 
     def __getitem__(self, part: slice) -> Samples:
         """The samples of a slice, read-only, shape (n,)."""
         start, stop, step = part.indices(self.size)
-        content = os.pread(self._file.fileno(), max(0, stop - start) * _SAMPLE_BYTES, start * _SAMPLE_BYTES)
+        content = self._kept.read(start * _SAMPLE_BYTES, max(0, stop - start) * _SAMPLE_BYTES)
         return np.frombuffer(content, np.float32)[::step]
 
 
