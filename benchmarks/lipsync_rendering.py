@@ -25,7 +25,7 @@ from benchmarks.record import PROJECT, keep_tables
 from contracts.lipsync import LipSyncRequest
 from contracts.production import DeliveryProfile
 from providers._media.audio import read_audio_blocks
-from providers._media.encode import VideoWriter
+from providers._media.encode import Content, VideoWriter
 from providers._media.faces import find_faces
 from providers._media.frames import read_planar_frames
 from providers._media.mouth_landmarks import locate_mouth
@@ -54,9 +54,11 @@ def main() -> None:
         film = _film(folder / "film.mp4")
         rows = {"photo, frames alone": _photo_frames(folder, voices[0])}
         rows["video, frames alone"] = _video_frames(folder, voices[0])
-        rows["photo, encoder alone"] = _encoded(folder, islice(_living(folder, voices[0]), ENCODED_FRAMES), still=True)
+        rows["photo, encoder alone"] = _encoded(
+            folder, islice(_living(folder, voices[0]), ENCODED_FRAMES), content="still"
+        )
         rows["video, encoder alone"] = _encoded(
-            folder, (frame.picture for frame in islice(read_planar_frames(film), ENCODED_FRAMES)), still=False
+            folder, (frame.picture for frame in islice(read_planar_frames(film), ENCODED_FRAMES)), content="take"
         )
         for kind, face in (("photo", photo), ("video", film)):
             for seconds, voice in zip(SECONDS, voices, strict=True):
@@ -129,13 +131,13 @@ def _living(folder: Path, voice: Path) -> Iterable[Planar]:
     return (painter.frame(index)[0] for index in range(drive.frame_count))
 
 
-def _encoded(folder: Path, pictures: Iterable[Planar], *, still: bool) -> Row:
+def _encoded(folder: Path, pictures: Iterable[Planar], *, content: Content) -> Row:
     """As the shipped profile for the web encodes."""
     ready = list(pictures)
 
     def written() -> Iterable[object]:
         size = {"width": WIDTH, "height": HEIGHT}
-        with VideoWriter(folder / "encoded.mp4", **size, fps=FPS, profile=DeliveryProfile(), still=still) as writer:
+        with VideoWriter(folder / "encoded.mp4", **size, fps=FPS, profile=DeliveryProfile(), content=content) as writer:
             for picture in ready:
                 writer.write_planar(picture)
         return ready

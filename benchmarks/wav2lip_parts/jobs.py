@@ -153,7 +153,7 @@ def network(order: Order) -> dict[str, Any]:
     import torch
 
     from benchmarks.wav2lip_parts import baseline as plain
-    from providers.lipsync._stages import in_order
+    from providers._media.stages import in_order
     from providers.lipsync._wav2lip_engine import CPU_BATCHES, psnr_db
     from providers.lipsync._wav2lip_weights import Compute, Plan, cores, warm_weights
 

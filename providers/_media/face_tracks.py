@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -23,10 +24,12 @@ from providers._media.faces import Face
 from providers._media.frames import Timed, at_rate, read_planar_frames, read_timed_planar_frames
 from providers._media.placed_faces import placed_track
 from providers._media.planar import Planar, size_of
+from providers._media.stages import read_ahead
 
 VERSION = 3
 """Of what is kept; counts when a track would come out otherwise."""
 LONG_SIDE_PX = 1280
+FRAMES_AHEAD = 4  # decoded while another is looked at
 ENOUGH_SECONDS = 0.5  # beyond what is needed, so that the last slot has a frame
 _SAME_MOMENT_SECONDS = 1e-6
 
@@ -162,23 +165,24 @@ def _followed(
     width = height = 0
     is_whole = True
     end = 0.0
-    for frame in read_timed_planar_frames(video, max_long_side=LONG_SIDE_PX):
-        if frame.time_seconds > until:
-            is_whole = False
-            break
-        width, height = size_of(frame.value)
-        track = tracker.update_planar(frame.value)
-        times.append(frame.time_seconds)
-        end = frame.end_seconds_exclusive
-        shots.append(track.shot)
-        transforms.append(None if track.transform is None else _numbers(track.transform))
-        agreements.append(round(track.agreement, 3))
-        sight = _sight(len(times) - 1, track.face) if track.looked else None
-        if sight is not None:
-            seen.append(sight)
-        if watch is not None:
-            watch(frame, _track(shots[-1], transforms[-1], agreements[-1], sight))
-        on_second(frame.time_seconds)
+    with closing(read_ahead(read_timed_planar_frames(video, max_long_side=LONG_SIDE_PX), FRAMES_AHEAD)) as frames:
+        for frame in frames:
+            if frame.time_seconds > until:
+                is_whole = False
+                break
+            width, height = size_of(frame.value)
+            track = tracker.update_planar(frame.value)
+            times.append(frame.time_seconds)
+            end = frame.end_seconds_exclusive
+            shots.append(track.shot)
+            transforms.append(None if track.transform is None else _numbers(track.transform))
+            agreements.append(round(track.agreement, 3))
+            sight = _sight(len(times) - 1, track.face) if track.looked else None
+            if sight is not None:
+                seen.append(sight)
+            if watch is not None:
+                watch(frame, _track(shots[-1], transforms[-1], agreements[-1], sight))
+            on_second(frame.time_seconds)
     return FaceTrack(
         width=width,
         height=height,

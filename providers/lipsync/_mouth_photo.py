@@ -18,13 +18,13 @@ from providers._media.faces import Face, Image, choose_face
 from providers._media.frames import read_picture
 from providers._media.mouth_landmarks import MouthLandmarks, locate_mouth
 from providers._media.planar import Planar
+from providers._media.stages import FRAMES_BEHIND, WriteBehind, in_order
 from providers.lipsync._mouth_before import BeforeWriter, before_size
 from providers.lipsync._mouth_compose import paint_region
 from providers.lipsync._mouth_drive import MouthDrive
 from providers.lipsync._mouth_life import LifeOptions, LivingPhoto, life_curves
 from providers.lipsync._mouth_rendered import OUTSIDE_SEGMENTS, Files, NothingToAnimate, Rendered
 from providers.lipsync._mouth_rig import MouthRig
-from providers.lipsync._stages import FRAMES_BEHIND, WriteBehind, in_order
 
 FRONTAL = 0.9
 """Confidence in the mouth from which the eyes may blink: a lid drawn beside the eye is worse than none."""
@@ -91,7 +91,7 @@ def render_photo(
         try:
             with (
                 VideoWriter(
-                    files.aligned, width=width, height=height, fps=drive.fps, profile=profile, still=True
+                    files.aligned, width=width, height=height, fps=drive.fps, profile=profile, content="still"
                 ) as writer,
                 WriteBehind(writer.write_planar, FRAMES_BEHIND) as behind,
             ):

@@ -40,6 +40,11 @@ class Survey:
     reasons: tuple[str, ...]
     confidence: float | None
 
+    @property
+    def is_one_shot(self) -> bool:
+        """One face is followed from the first frame to the last, so there is no cut."""
+        return len(self.shots) == 1 and len(self.shots[0].views) == len(self.frames)
+
     def shot_of(self, frame: int) -> Shot:
         """That of an animated frame."""
         return next(shot for shot in self.shots if 0 <= frame - shot.first_frame < len(shot.views))

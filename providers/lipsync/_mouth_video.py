@@ -1,6 +1,7 @@
 """A talking video from a frontal video: follow the face, then give it another mouth."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -15,13 +16,13 @@ from providers._media.face_tracking import Track
 from providers._media.face_tracks import ENOUGH_SECONDS, Watch, tracks_beside
 from providers._media.frames import PlanarFrame, Timed, at_rate, read_planar_frames, read_timed_planar_frames
 from providers._media.planar import Planar, size_of
+from providers._media.stages import FRAMES_BEHIND, WriteBehind, read_ahead
 from providers.lipsync._mouth_before import BeforeWriter
 from providers.lipsync._mouth_compose import MouthComposer
 from providers.lipsync._mouth_drive import MouthDrive
 from providers.lipsync._mouth_pingpong import played_frames, played_indices
 from providers.lipsync._mouth_rendered import OUTSIDE_SEGMENTS, Files, NothingToAnimate, Rendered
 from providers.lipsync._mouth_shots import Shot, Survey, Surveyor, ranges
-from providers.lipsync._stages import FRAMES_BEHIND, WriteBehind
 
 LOWEST_FPS = 12.0  # a slower video cannot show speech; it is brought to the profile's rate
 HIGHEST_FPS = 120.0
@@ -65,13 +66,18 @@ def render_video(
     reasons = [_reason(seen.reasons[sources[slot]], float(drive.strengths[place])) for place, slot in enumerate(played)]
     _check(reasons, policy, drive.fps)
     painter = _Painter(seen, drive, reasons, hold=policy == "hold_last")
-    shown = played_frames((frame.picture for frame in frames()), len(sources), drive.frame_count, files.folder)
+    content = "take" if seen.is_one_shot else "film"
     with (
-        VideoWriter(files.aligned, width=width, height=height, fps=drive.fps, profile=profile) as writer,
+        closing(read_ahead(frames(), FRAMES_BEHIND)) as ahead,
+        VideoWriter(
+            files.aligned, width=width, height=height, fps=drive.fps, profile=profile, content=content
+        ) as writer,
         BeforeWriter(files.before, width, height, drive.fps, profile) as before_writer,
         WriteBehind(writer.write_planar, FRAMES_BEHIND) as behind,
         WriteBehind(before_writer.write_planar, FRAMES_BEHIND) as before_behind,
     ):
+        pictures = (frame.picture for frame in ahead)
+        shown = played_frames(pictures, len(sources), drive.frame_count, files.folder)
         for place, (slot, picture) in enumerate(shown):
             if place % before_writer.every == 0:
                 before_behind.put(picture)

@@ -11,8 +11,8 @@ from contracts.artifacts import Box
 from contracts.production import DeliveryProfile
 from providers._media.encode import VideoWriter
 from providers._media.planar import Planar, paint, region
+from providers._media.stages import WriteBehind, in_order, read_ahead
 from providers.lipsync._mouth_rendered import OUTSIDE_SEGMENTS
-from providers.lipsync._stages import WriteBehind, in_order, read_ahead
 from providers.lipsync._wav2lip_engine import Engine
 from providers.lipsync._wav2lip_pictures import blended, cropped, network_input, unchanged_rows, whole
 from providers.lipsync._wav2lip_scene import Scene

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from providers.lipsync._stages import WriteBehind, in_order, read_ahead
+from providers._media.stages import WriteBehind, in_order, read_ahead
 
 
 def test_items_come_in_order_from_another_thread() -> None:
