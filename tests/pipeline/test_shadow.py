@@ -19,6 +19,17 @@ class Slow(Mouth):
         import time
 
         time.sleep(600)
+
+
+class Unhurried(Mouth):  # a production is looked for once a second
+    def run(self, request):
+        import time
+
+        time.sleep(3)
+        return super().run(request)
+
+
+Mouth = Unhurried
 """
 
 
@@ -85,16 +96,19 @@ def test_shadow_makes_room_for_a_production(project: Project) -> None:
     project.edit(REGISTRY, "shadow: [othermouth]", "shadow: [slow]")
     project.edit(REGISTRY, "    othermouth: {use", "    slow: {use: 'cheap:Slow'}\n    othermouth: {use")
     command = [sys.executable, "-m", "sparkle_dagster.cli", "shadow", "run", "--json"]
-    beside = subprocess.Popen(
+    with subprocess.Popen(
         command, cwd=project.root, env=project.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    deadline = time.monotonic() + 120
-    while not list((project.home / "scratch").glob("*")):
-        assert time.monotonic() < deadline, "the shadow never started"
-        time.sleep(0.2)
-    answer = project.sparkle("run", second_of_sound(project.root / "three.wav", 3))
-    assert answer["success"]
-    told, _ = beside.communicate(timeout=120)
+    ) as beside:
+        try:
+            deadline = time.monotonic() + 120
+            while not list((project.home / "scratch").glob("*")):
+                assert time.monotonic() < deadline, "the shadow never started"
+                time.sleep(0.2)
+            answer = project.sparkle("run", second_of_sound(project.root / "three.wav", 3))
+            assert answer["success"]
+            told, _ = beside.communicate(timeout=120)
+        finally:
+            beside.terminate()
     made = json.loads(told)["made"]
     assert [item["comparison"] for item in made] in ([None], [None, None]), "it stopped, and is owed as before"
     assert project.store.keys("shadow.lipsync.slow/") == ()
