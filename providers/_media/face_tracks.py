@@ -24,12 +24,11 @@ from providers._media.faces import Face
 from providers._media.frames import Timed, at_rate, read_planar_frames, read_timed_planar_frames
 from providers._media.placed_faces import placed_track
 from providers._media.planar import Planar, size_of
-from providers._media.stages import read_ahead
+from providers._media.stages import FRAMES_BETWEEN, read_ahead
 
 VERSION = 3
 """Of what is kept; counts when a track would come out otherwise."""
 LONG_SIDE_PX = 1280
-FRAMES_AHEAD = 4  # decoded while another is looked at
 ENOUGH_SECONDS = 0.5  # beyond what is needed, so that the last slot has a frame
 _SAME_MOMENT_SECONDS = 1e-6
 
@@ -165,7 +164,7 @@ def _followed(
     width = height = 0
     is_whole = True
     end = 0.0
-    with closing(read_ahead(read_timed_planar_frames(video, max_long_side=LONG_SIDE_PX), FRAMES_AHEAD)) as frames:
+    with closing(read_ahead(read_timed_planar_frames(video, max_long_side=LONG_SIDE_PX), FRAMES_BETWEEN)) as frames:
         for frame in frames:
             if frame.time_seconds > until:
                 is_whole = False

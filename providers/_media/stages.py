@@ -12,8 +12,8 @@ from typing import Generic, Self, TypeVar
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
-FRAMES_BEHIND = 4
-"""That wait for the encoder: enough to keep it busy, a few megabytes."""
+FRAMES_BETWEEN = 4
+"""That wait between two stages: enough to keep both busy, a few megabytes."""
 _WAIT_SECONDS = 0.1
 _END = object()
 

@@ -1,6 +1,7 @@
 """A talking video from a photo: the mouth speaks, and the rest is alive."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -18,7 +19,7 @@ from providers._media.faces import Face, Image, choose_face
 from providers._media.frames import read_picture
 from providers._media.mouth_landmarks import MouthLandmarks, locate_mouth
 from providers._media.planar import Planar
-from providers._media.stages import FRAMES_BEHIND, WriteBehind, in_order
+from providers._media.stages import FRAMES_BETWEEN, WriteBehind, in_order
 from providers.lipsync._mouth_before import BeforeWriter, before_size
 from providers.lipsync._mouth_compose import paint_region
 from providers.lipsync._mouth_drive import MouthDrive
@@ -90,12 +91,12 @@ def render_photo(
         before = beside.submit(write_before)
         try:
             with (
+                closing(in_order(painter.frame, range(drive.frame_count), PAINTERS)) as painted,
                 VideoWriter(
                     files.aligned, width=width, height=height, fps=drive.fps, profile=profile, content="still"
                 ) as writer,
-                WriteBehind(writer.write_planar, FRAMES_BEHIND) as behind,
+                WriteBehind(writer.write_planar, FRAMES_BETWEEN) as behind,
             ):
-                painted = in_order(painter.frame, range(drive.frame_count), PAINTERS)
                 for index, (frame, opening) in enumerate(painted):
                     behind.put(frame)
                     openings.append(opening)

@@ -16,7 +16,7 @@ from providers._media.face_tracking import Track
 from providers._media.face_tracks import ENOUGH_SECONDS, Watch, tracks_beside
 from providers._media.frames import PlanarFrame, Timed, at_rate, read_planar_frames, read_timed_planar_frames
 from providers._media.planar import Planar, size_of
-from providers._media.stages import FRAMES_BEHIND, WriteBehind, read_ahead
+from providers._media.stages import FRAMES_BETWEEN, WriteBehind, read_ahead
 from providers.lipsync._mouth_before import BeforeWriter
 from providers.lipsync._mouth_compose import MouthComposer
 from providers.lipsync._mouth_drive import MouthDrive
@@ -68,13 +68,13 @@ def render_video(
     painter = _Painter(seen, drive, reasons, hold=policy == "hold_last")
     content = "take" if seen.is_one_shot else "film"
     with (
-        closing(read_ahead(frames(), FRAMES_BEHIND)) as ahead,
+        closing(read_ahead(frames(), FRAMES_BETWEEN)) as ahead,
         VideoWriter(
             files.aligned, width=width, height=height, fps=drive.fps, profile=profile, content=content
         ) as writer,
         BeforeWriter(files.before, width, height, drive.fps, profile) as before_writer,
-        WriteBehind(writer.write_planar, FRAMES_BEHIND) as behind,
-        WriteBehind(before_writer.write_planar, FRAMES_BEHIND) as before_behind,
+        WriteBehind(writer.write_planar, FRAMES_BETWEEN) as behind,
+        WriteBehind(before_writer.write_planar, FRAMES_BETWEEN) as before_behind,
     ):
         pictures = (frame.picture for frame in ahead)
         shown = played_frames(pictures, len(sources), drive.frame_count, files.folder)
